@@ -1,0 +1,1 @@
+"""The lab: local machines with real services, so that stack `dev` runs for real on one computer."""

@@ -1,0 +1,131 @@
+"""The lab's own container engine: a containerd and a dockerd beside whatever the computer runs already.
+
+Owns their processes, sockets and data. A user's own Docker is never touched: nothing here uses /var/run/docker.sock,
+/etc/docker or docker0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from lab import paths
+from lab.steps import LabError, StepLog, wait_until
+
+_CONTAINERD_SOCKET = paths.RUN / "containerd.sock"
+_DAEMONS = ("dockerd", "containerd")
+
+
+def client(timeout: int = 120) -> docker.DockerClient:
+    """A client of the lab's engine."""
+    return docker.DockerClient(base_url=f"unix://{paths.DOCKER_SOCKET}", version="auto", timeout=timeout)
+
+
+def answers() -> bool:
+    """Whether the lab's engine is up."""
+    if not paths.DOCKER_SOCKET.exists():
+        return False
+    try:
+        return client(timeout=10).ping()
+    except (DockerException, RequestException):
+        return False
+
+
+def up(log: StepLog) -> str:
+    """Start the engine unless it runs."""
+    if _pid("containerd") and _pid("dockerd") and answers():
+        return "already runs"
+    down(log)
+    paths.RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.DOCKER_DATA.mkdir(parents=True, exist_ok=True)
+    settings = paths.RUN / "daemon.json"
+    # dockerd would otherwise leave a key in the computer's own /etc/docker.
+    settings.write_text(json.dumps({"deprecated-key-path": str(paths.DOCKER_DATA / "key.json")}))
+    containerd_settings = paths.RUN / "containerd.toml"
+    containerd_settings.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    _start(
+        log,
+        "containerd",
+        ["--config", containerd_settings, "--root", paths.CONTAINERD_DATA]
+        + ["--state", paths.RUN / "containerd", "--address", _CONTAINERD_SOCKET],
+    )
+    wait_until(log, "containerd's socket", _CONTAINERD_SOCKET.exists, 30)
+    _start(
+        log,
+        "dockerd",
+        ["--config-file", settings, "--containerd", _CONTAINERD_SOCKET]
+        + ["--data-root", paths.DOCKER_DATA, "--exec-root", paths.RUN / "docker"]
+        + ["--host", f"unix://{paths.DOCKER_SOCKET}", "--pidfile", paths.RUN / "docker.pid"]
+        + ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
+    )
+    wait_until(log, "the engine's first answer", answers, 60, fix=f"read {paths.LOGS / 'dockerd.log'}")
+    return f"Docker {client().version()['Version']}"
+
+
+def down(log: StepLog) -> None:
+    """End the engine's processes, by the ids of those that `up` started. The containers are ended before."""
+    for name in _DAEMONS:
+        pid = _pid(name)
+        if pid is None:
+            continue
+        log.awaiting(f"{name} (process {pid}) to end")
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while _pid(name) is not None:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+
+
+def shims() -> list[int]:
+    """Processes that containerd left beside its containers; none is there once the containers are removed."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = _command_line(int(entry.name))
+            if words and "containerd-shim" in words[0] and str(_CONTAINERD_SOCKET) in words:
+                found.append(int(entry.name))
+    return found
+
+
+def _pid_file(name: str) -> Path:
+    return paths.RUN / f"{name}.lab-pid"
+
+
+def _command_line(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _pid(name: str) -> int | None:
+    """The daemon's process id while it lives; a number that another program has got since does not count."""
+    try:
+        pid = int(_pid_file(name).read_text())
+    except (OSError, ValueError):
+        return None
+    words = _command_line(pid)
+    return pid if words and Path(words[0]).name == name and str(paths.RUN) in " ".join(words) else None
+
+
+def _start(log: StepLog, name: str, arguments: list[str | Path]) -> None:
+    words = [name, *map(str, arguments)]
+    log.write("$ " + " ".join(words))
+    output = paths.LOGS / f"{name}.log"
+    with output.open("ab") as file:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/"
+        )
+    _pid_file(name).write_text(str(process.pid))
+    time.sleep(0.3)
+    if process.poll() is not None:
+        raise LabError(f"{name} ended at once with status {process.returncode}", f"read {output}")

@@ -1,0 +1,43 @@
+"""Which machines the lab has, and the network they share."""
+
+from dataclasses import dataclass
+
+NETWORK = "auto-devops-lab"
+BRIDGE = "ado-lab0"
+SUBNET = "10.77.0.0/24"
+GATEWAY = "10.77.0.1"
+LABEL = "auto-devops-lab"
+MIRROR_NAME = "mirror.lab.internal"
+CHROMEDRIVER_PORT = 9515
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of the lab: a systemd system in a container, reached by SSH at a fixed address."""
+
+    name: str
+    address: str
+    image: str = "server"
+    """Folder below lab/machine/ that it is made from."""
+    user: str = "root"
+    """Who logs in by SSH; anyone but root is made at the first boot and may use sudo without a password."""
+
+
+MIRROR = Machine("mirror", "10.77.0.2", image="mirror")
+WORKSTATION = Machine("workstation", "10.77.0.20", image="workstation")
+SERVERS = (
+    Machine("dns", "10.77.0.11"),
+    Machine("registry", "10.77.0.12"),
+    Machine("gitlab", "10.77.0.13", user="ops"),
+    # The other machines have a plain /etc/resolv.conf: both kinds of resolver are met in the lab.
+    Machine("k8s", "10.77.0.14", image="resolved"),
+)
+MACHINES = (MIRROR, *SERVERS, WORKSTATION)
+
+
+def machine(name: str) -> Machine:
+    """The machine called `name`; a LookupError names those there are."""
+    for candidate in MACHINES:
+        if candidate.name == name:
+            return candidate
+    raise LookupError(f"no machine {name!r} in the lab; there are: {', '.join(m.name for m in MACHINES)}")

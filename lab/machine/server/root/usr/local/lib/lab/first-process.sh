@@ -1,0 +1,59 @@
+#!/bin/bash
+# First process of a lab machine: turns a container into something systemd can boot as on a server, then becomes it.
+#
+# Environment: LAB_NAME, LAB_ADDRESS, LAB_USER, LAB_AUTHORIZED_KEY, LAB_NAMESERVERS (space separated),
+# LAB_HOSTS (a line for /etc/hosts), LAB_APT_PROXY (may be empty).
+set -euo pipefail
+
+# The engine mounts /sys and the cgroups read-only; a plain `remount,rw` answers "busy".
+while read -r _ point _; do
+  case $point in
+    /sys | /sys/fs/cgroup | /sys/fs/cgroup/*) mount -o remount,bind,rw "$point" ;;
+  esac
+done </proc/self/mounts
+# kubelet and volumes with propagation need a shared tree.
+mount --make-rshared /
+
+# The engine's own files would hide the machine's, and be written anew at every start. What lies below is ours.
+for file in /etc/resolv.conf /etc/hosts /etc/hostname; do
+  if grep -q " $(readlink -f "$file") " /proc/self/mounts; then
+    umount "$file"
+  fi
+done
+# Where resolv.conf is a link into /run, the engine has left a file there in systemd-resolved's place.
+rm -rf /run/systemd/resolve
+
+done_file=/var/lib/lab/first-boot
+if [[ ! -e $done_file ]]; then
+  echo "$LAB_NAME" >/etc/hostname
+  printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s\n%s\n' \
+    "$LAB_ADDRESS" "$LAB_NAME" "$LAB_HOSTS" >/etc/hosts
+  rm -f /etc/resolv.conf
+  if systemctl is-enabled --quiet systemd-resolved.service 2>/dev/null; then
+    ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+    mkdir -p /etc/lab
+    echo "LAB_NAMESERVERS=$LAB_NAMESERVERS" >/etc/lab/link-dns
+  else
+    for nameserver in $LAB_NAMESERVERS; do echo "nameserver $nameserver"; done >/etc/resolv.conf
+  fi
+  if [[ -n $LAB_APT_PROXY ]]; then
+    printf 'Acquire::http::Proxy "%s";\n' "$LAB_APT_PROXY" >/etc/apt/apt.conf.d/90lab-proxy
+  fi
+
+  if [[ $LAB_USER != root ]]; then
+    useradd --create-home --shell /bin/bash "$LAB_USER"
+    echo "$LAB_USER ALL=(ALL) NOPASSWD: ALL" >"/etc/sudoers.d/$LAB_USER"
+    chmod 0440 "/etc/sudoers.d/$LAB_USER"
+  fi
+  home=$(getent passwd "$LAB_USER" | cut -d: -f6)
+  install -d -m 0700 -o "$LAB_USER" -g "$LAB_USER" "$home/.ssh"
+  install -m 0600 -o "$LAB_USER" -g "$LAB_USER" <(echo "$LAB_AUTHORIZED_KEY") "$home/.ssh/authorized_keys"
+
+  # Each machine its own keys, kept across restarts.
+  ssh-keygen -A
+  mkdir -p "$(dirname "$done_file")"
+  touch "$done_file"
+fi
+
+# systemd passes its environment on to every unit: only what it needs itself.
+exec env -i container=docker PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /sbin/init

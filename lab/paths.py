@@ -1,0 +1,33 @@
+"""Every path and fixed name the lab uses, in one place. Owns no files: whoever fills a path owns it."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCES = REPOSITORY / "lab"
+
+CACHE = Path.home() / ".cache/auto-devops"
+BIN = CACHE / "bin"
+PLUGINS = BIN / "plugins"
+VENV = CACHE / "venv"
+BUILD = CACHE / "build"
+DOCKER_DATA = CACHE / "docker"
+CONTAINERD_DATA = CACHE / "containerd"
+MIRROR_REGISTRY = CACHE / "mirror/registry"
+MIRROR_APT = CACHE / "mirror/apt"
+LOCK = CACHE / "lock"
+
+# The running lab: everything below goes with `make down`.
+LAB = CACHE / "lab"
+SSH_KEY = LAB / "ssh/id_ed25519"
+KNOWN_HOSTS = LAB / "ssh/known_hosts"
+MIRROR_CA = LAB / "mirror/ca.crt"
+MIRROR_CA_KEY = LAB / "mirror/ca.key"
+MIRROR_CERTIFICATE = LAB / "mirror/server.crt"
+MIRROR_KEY = LAB / "mirror/server.key"
+STATE = LAB / "state"
+PASSPHRASE = LAB / "passphrase"
+STACK_CONFIG = LAB / "Pulumi.dev.yaml"
+LOGS = LAB / "logs"
+
+RUN = Path("/run/auto-devops-lab")
+DOCKER_SOCKET = RUN / "docker.sock"

@@ -1,0 +1,258 @@
+"""Runs the lab's steps: independent ones in parallel, each with its name, elapsed time and a log of its own.
+
+Owns how progress and failures look. Knows nothing of what the steps do.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from lab import paths
+
+console = Console(highlight=False, soft_wrap=True)
+PLAIN_REPORT_EVERY = 30.0
+"""Seconds between two plain lines about the same waiting step, where there is no terminal."""
+
+
+class LabError(Exception):
+    """Something the lab cannot go on from: what was found, what was expected, and what to do (`fix`)."""
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class StepLog:
+    """What a running step writes to: its log file, and the one line that says what it waits for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.awaited = ""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = path.open("w", encoding="utf-8")
+
+    def awaiting(self, what: str) -> None:
+        """Say what is awaited now."""
+        self.awaited = what
+        self.write(what)
+
+    def write(self, line: str) -> None:
+        """Add a line to the log only."""
+        self._file.write(line.rstrip("\n") + "\n")
+        self._file.flush()
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Run a command to its end, its output going to the log and its last line to the progress; return it.
+
+        `env` is added to the process's own. A failure is a LabError that names the command and its status.
+        """
+        words = [str(word) for word in command]
+        self.write("$ " + shlex.join(words))
+        process = subprocess.Popen(
+            words,
+            env={**os.environ, **env} if env else None,
+            cwd=cwd,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        watchdog = threading.Timer(timeout, process.kill) if timeout else None
+        if watchdog:
+            watchdog.start()
+        lines = []
+        try:
+            if stdin is not None and process.stdin:
+                process.stdin.write(stdin)
+                process.stdin.close()
+            assert process.stdout
+            for raw in process.stdout:
+                line = raw.decode(errors="replace").rstrip()
+                lines.append(line)
+                self.write(line)
+                if line.strip():
+                    self.awaited = line.strip()
+            status = process.wait()
+        finally:
+            if watchdog:
+                watchdog.cancel()
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if status:
+            raise LabError(f"`{shlex.join(words)}` ended with status {status}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+Action = Callable[[StepLog], str | None]
+
+
+@dataclass
+class Step:
+    """A named piece of work; `after` names the steps it needs. Its action may return a note on what it found."""
+
+    name: str
+    action: Action
+    after: tuple[str, ...] = ()
+    log: StepLog | None = field(default=None, repr=False)
+    started: float = 0.0
+    seconds: float | None = None
+    note: str = ""
+    error: BaseException | None = None
+
+
+class Plan:
+    """Steps and their order. `run` carries them out and ends with the first failure's SystemExit."""
+
+    def __init__(self, again: str) -> None:
+        self._steps: dict[str, Step] = {}
+        self._again = again
+
+    def add(self, name: str, action: Action, after: Sequence[str] = ()) -> str:
+        """Add a step; returns its name for later steps' `after`."""
+        unknown = [dependency for dependency in after if dependency not in self._steps]
+        if name in self._steps or unknown:
+            raise ValueError(f"step {name!r}: added twice, or after unknown steps {unknown}")
+        self._steps[name] = Step(name, action, tuple(after))
+        return name
+
+    def run(self) -> None:
+        """Run all steps. After a failure no new step starts, but those under way are let finish."""
+        changed = threading.Condition()
+        waiting = dict(self._steps)
+        running: dict[str, Step] = {}
+        finished: set[str] = set()
+        failed: list[Step] = []
+
+        def work(step: Step) -> None:
+            assert step.log
+            try:
+                step.note = step.action(step.log) or ""
+            except BaseException as error:  # noqa: BLE001 - reported below, whatever it is
+                step.error = error
+                step.log.write(f"FAILED: {error!r}")
+            finally:
+                step.seconds = time.monotonic() - step.started
+                step.log.close()
+                with changed:
+                    changed.notify_all()
+
+        with _progress(running) as report, changed:
+            while running or (waiting and not failed):
+                if not failed:
+                    ready = [s for s in waiting.values() if finished.issuperset(s.after)]
+                    for step in ready:
+                        del waiting[step.name]
+                        step.log = StepLog(paths.LOGS / (step.name.replace(" ", "-").replace("/", "-") + ".log"))
+                        step.started = time.monotonic()
+                        running[step.name] = step
+                        threading.Thread(target=work, args=(step,), name=step.name, daemon=True).start()
+                changed.wait(timeout=0.2)
+                for step in [s for s in running.values() if s.seconds is not None]:
+                    del running[step.name]
+                    if step.error is None:
+                        finished.add(step.name)
+                    else:
+                        failed.append(step)
+                    report(step)
+        for step in failed:
+            self._explain(step)
+        if failed:
+            raise SystemExit(1)
+
+    def _explain(self, step: Step) -> None:
+        assert step.log and step.error
+        console.print(f"\n[bold red]{escape(step.name)} failed:[/] {escape(str(step.error) or repr(step.error))}")
+        lines = step.log.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        last = [line for line in lines if line.strip() and not line.startswith("FAILED: ")][-15:]
+        for line in last:
+            console.print(f"  [dim]│[/] {escape(line)}")
+        console.print(f"Log: {step.log.path}")
+        fix = getattr(step.error, "fix", "") or "fix what it names"
+        console.print(f"To go on: {escape(fix)}, then `{self._again}` continues where it stopped.")
+
+
+def _elapsed(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+@contextmanager
+def _progress(running: Mapping[str, Step]) -> Iterator[Callable[[Step], None]]:
+    """Show the running steps: a live region on a terminal, plain lines now and then elsewhere."""
+
+    def result(step: Step) -> Text:
+        ok = step.error is None
+        text = Text("✓ " if ok else "✗ ", style="green" if ok else "bold red")
+        text.append(step.name, style="default")
+        text.append(f"  {_elapsed(step.seconds or 0)}", style="dim")
+        if step.note:
+            text.append(f"  {step.note}", style="dim")
+        return text
+
+    def line(step: Step) -> str:
+        awaited = step.log.awaited if step.log else ""
+        return f"… {step.name}  {_elapsed(time.monotonic() - step.started)}" + (f"  {awaited}" if awaited else "")
+
+    if console.is_terminal:
+
+        class Region:
+            def __rich__(self) -> Group:
+                return Group(*(Text(line(s), no_wrap=True, overflow="ellipsis") for s in list(running.values())))
+
+        with Live(Region(), console=console, refresh_per_second=5, transient=True):
+            yield lambda step: console.print(result(step))
+        return
+
+    stop = threading.Event()
+
+    def tell() -> None:
+        told: dict[str, float] = {}
+        while not stop.wait(1):
+            for step in list(running.values()):
+                last = told.get(step.name, step.started)
+                if step.seconds is None and time.monotonic() - last >= PLAIN_REPORT_EVERY:
+                    told[step.name] = time.monotonic()
+                    console.print(line(step), markup=False)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield lambda step: console.print(result(step))
+    finally:
+        stop.set()
+        teller.join()
+
+
+def wait_until(log: StepLog, what: str, ready: Callable[[], bool], seconds: float, fix: str = "") -> None:
+    """Wait until `ready()`; a LabError says what did not come within `seconds`."""
+    log.awaiting(what)
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise LabError(f"{what}: not within {seconds:.0f} s", fix)
+        time.sleep(0.2)
