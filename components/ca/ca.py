@@ -1,0 +1,164 @@
+"""CA: the root that every hop trusts, and the certificates it issues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pulumi
+import pulumi_tls as tls
+
+from components.host import Host, Script
+
+SCRIPTS = Path(__file__).parent / "scripts"
+HOURS_PER_DAY = 24
+
+# Names that RFC 5280 gives the uses; pulumi-tls spells them with underscores.
+SERVER_USES = ("digital_signature", "key_encipherment", "server_auth")
+CLIENT_USES = ("digital_signature", "client_auth")
+
+
+@dataclass(frozen=True)
+class CaArgs:
+    """`own_certificate`, `own_chain` and `own_key` (PEM) bring a CA along; without them a root is made."""
+
+    domain: str
+    algorithm: Literal["ECDSA", "RSA"] = "ECDSA"
+    curve: Literal["P256", "P384", "P521"] = "P256"
+    rsa_bits: int = 3072
+    root_days: int = 3650
+    certificate_days: int = 365
+    renew_before_days: int = 30
+    own_certificate: str | None = None
+    own_chain: Sequence[str] = ()
+    own_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An issued certificate. `chain` is what a server sends: the certificate, then any intermediate. All PEM; `key` is secret."""
+
+    certificate: pulumi.Output[str]
+    chain: pulumi.Output[str]
+    key: pulumi.Output[str]
+
+
+class CA(pulumi.ComponentResource):
+    """The certificate authority.
+
+    Owns: the root (or the one brought along), issuing and renewing certificates, and the root's place in the trust store
+    of each host, including the restart of services there that read the store only at their start.
+    Does not own: where a certificate is installed, and trust on computers that are no Host (see `tools/`).
+    """
+
+    certificate: pulumi.Output[str]
+    """The root certificate (PEM): what has to be trusted."""
+    clients_certificate: pulumi.Output[str]
+    """The root of client certificates (PEM): what a server that asks for one has to check it against, and nothing else."""
+
+    def __init__(self, name: str, args: CaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:CA", name, None, opts)
+        self._name = name
+        self._args = args
+        self._intermediates = ""
+        if args.own_certificate and args.own_key:
+            self._issuer = pulumi.Output.from_input(args.own_certificate)
+            self._issuer_key = pulumi.Output.secret(args.own_key)
+            # Someone else's root is the last of the chain; what lies between it and us goes out with each certificate.
+            self.certificate = pulumi.Output.from_input(args.own_chain[-1] if args.own_chain else args.own_certificate)
+            if args.own_chain:
+                self._intermediates = "".join([args.own_certificate, *args.own_chain[:-1]])
+        else:
+            key = self._key(f"{name}-root")
+            root = self._root(f"{name}-root", f"{args.domain} root CA", key)
+            self._issuer = self.certificate = root.cert_pem
+            self._issuer_key = key.private_key_pem
+        # Whoever has a client certificate becomes root on the registry machine. So those come from a root of their own,
+        # which is trusted for nothing else: a CA brought along may have given certificates to a whole company.
+        clients_key = self._key(f"{name}-clients-root")
+        clients_root = self._root(f"{name}-clients-root", f"{args.domain} Docker clients", clients_key)
+        self.clients_certificate = clients_root.cert_pem
+        self._clients_issuer_key = clients_key.private_key_pem
+        self.register_outputs({"certificate": self.certificate})
+
+    def issue_server(
+        self, name: str, dns_names: Sequence[str], ip_addresses: Sequence[str] = (), *, parent: pulumi.Resource
+    ) -> Certificate:
+        """A server's certificate for `dns_names` (wildcards too) and `ip_addresses`."""
+        issuer = (self._issuer, self._issuer_key)
+        return self._issue(name, dns_names[0], SERVER_USES, dns_names, ip_addresses, issuer, self._intermediates, parent)
+
+    def issue_client(self, name: str, common_name: str, *, parent: pulumi.Resource) -> Certificate:
+        """A client's certificate, good for nothing but proving who `common_name` is."""
+        issuer = (self.clients_certificate, self._clients_issuer_key)
+        return self._issue(name, common_name, CLIENT_USES, (), (), issuer, "", parent)
+
+    def trust(self, host: Host, extra_certificate: str | None = None) -> pulumi.Resource:
+        """Installs the root on `host`, and `extra_certificate` (PEM, such as a mirror's CA) beside it."""
+        files: dict[str, pulumi.Input[str]] = {"auto-devops.crt": self.certificate}
+        if extra_certificate:
+            files["auto-devops-mirrors.crt"] = extra_certificate
+        return host.run(
+            f"{self._name}-trust-{host.name}",
+            Script(SCRIPTS / "trust.sh", SCRIPTS / "distrust.sh"),
+            parent=self,
+            files=files,
+        )
+
+    def _key(self, name: str, parent: pulumi.Resource | None = None) -> tls.PrivateKey:
+        args = self._args
+        size = {"ecdsa_curve": args.curve} if args.algorithm == "ECDSA" else {"rsa_bits": args.rsa_bits}
+        return tls.PrivateKey(
+            f"{name}-key", algorithm=args.algorithm, **size, opts=pulumi.ResourceOptions(parent=parent or self)
+        )
+
+    def _root(self, name: str, common_name: str, key: tls.PrivateKey) -> tls.SelfSignedCert:
+        return tls.SelfSignedCert(
+            name,
+            private_key_pem=key.private_key_pem,
+            is_ca_certificate=True,
+            set_subject_key_id=True,
+            validity_period_hours=self._args.root_days * HOURS_PER_DAY,
+            allowed_uses=["cert_signing", "crl_signing"],
+            subject=tls.SelfSignedCertSubjectArgs(common_name=common_name[:64], organization="auto-devops"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _issue(
+        self,
+        name: str,
+        common_name: str,
+        uses: Sequence[str],
+        dns_names: Sequence[str],
+        ip_addresses: Sequence[str],
+        issuer: tuple[pulumi.Output[str], pulumi.Output[str]],
+        intermediates: str,
+        parent: pulumi.Resource,
+    ) -> Certificate:
+        args = self._args
+        opts = pulumi.ResourceOptions(parent=parent)
+        key = self._key(name, parent)
+        request = tls.CertRequest(
+            f"{name}-request",
+            private_key_pem=key.private_key_pem,
+            # A common name holds 64 characters (RFC 5280, ub-common-name); clients read the alternative names anyway.
+            subject=tls.CertRequestSubjectArgs(common_name=common_name[:64], organization="auto-devops"),
+            dns_names=list(dns_names) or None,
+            ip_addresses=list(ip_addresses) or None,
+            opts=opts,
+        )
+        certificate = tls.LocallySignedCert(
+            f"{name}-certificate",
+            cert_request_pem=request.cert_request_pem,
+            ca_cert_pem=issuer[0],
+            ca_private_key_pem=issuer[1],
+            allowed_uses=list(uses),
+            set_subject_key_id=True,
+            validity_period_hours=args.certificate_days * HOURS_PER_DAY,
+            early_renewal_hours=args.renew_before_days * HOURS_PER_DAY,
+            opts=opts,
+        )
+        chain = certificate.cert_pem.apply(lambda pem: pem + intermediates)
+        return Certificate(certificate.cert_pem, chain, key.private_key_pem)

@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# This machine asks for names as it did before us.
+set -euo pipefail
+
+if [ -e /etc/systemd/resolved.conf.d/auto-devops.conf ]; then
+  rm -f /etc/systemd/resolved.conf.d/auto-devops.conf
+  rmdir --ignore-fail-on-non-empty /etc/systemd/resolved.conf.d
+  systemctl try-restart systemd-resolved
+fi
+if [ -e /etc/NetworkManager/conf.d/auto-devops.conf ]; then
+  rm -f /etc/NetworkManager/conf.d/auto-devops.conf
+  systemctl try-reload-or-restart NetworkManager
+fi
+rm -f /etc/dhcp/dhclient-enter-hooks.d/auto-devops
+give_back /etc/resolvconf/resolv.conf.d/head
+if command -v resolvconf >/dev/null && [ -d /etc/resolvconf/resolv.conf.d ]; then resolvconf -u; fi
+give_back /etc/resolv.conf

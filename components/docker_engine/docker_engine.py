@@ -1,0 +1,88 @@
+"""DockerEngine: the distribution's Docker on one host, optionally reachable by others with client certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.ca import CA
+from components.host import Host, Script
+from components.templates import render
+
+SCRIPTS = Path(__file__).parent / "scripts"
+TLS_PORT = 2376
+PLAIN_PORT = 2375
+
+
+@dataclass(frozen=True)
+class RemoteAccess:
+    """TCP 2376 with mutual TLS, under `dns_names` and the host's address. `unprotected` opens plain 2375 as well."""
+
+    ca: CA
+    dns_names: Sequence[str]
+    unprotected: bool = False
+
+
+@dataclass(frozen=True)
+class DockerEngineArgs:
+    """`registry_mirrors` are https URLs that serve docker.io; `trusted` is the host's trust in them and in the CA."""
+
+    host: Host
+    trusted: pulumi.Resource
+    registry_mirrors: Sequence[str] = ()
+    remote: RemoteAccess | None = None
+
+
+def unit(tls_port: int | None, mirrors: Sequence[str]) -> str:
+    """The drop-in of docker.service; `@DOCKERD@` in it is where the machine has the engine."""
+    return render("docker_engine/templates/docker.service.conf.j2", tls_port=tls_port, mirrors=list(mirrors))
+
+
+def plain_relay() -> dict[str, str]:
+    """The units that relay plain TCP to the engine's socket."""
+    name = "auto-devops-docker-plain"
+    return {
+        f"{name}.socket": render("docker_engine/templates/plain.socket.j2", port=PLAIN_PORT),
+        f"{name}.service": render("docker_engine/templates/plain.service.j2"),
+    }
+
+
+class DockerEngine(pulumi.ComponentResource):
+    """Docker from the distribution, configured by a drop-in of its unit.
+
+    Owns: the package, the drop-in, the server's certificate and key on the host; removal takes the images and the
+    network rules with it where the engine came with the stack.
+    Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
+    """
+
+    endpoint: pulumi.Output[str]
+    """Where the engine answers, by address: `tcp://ADDRESS:2376`, or `unix:///var/run/docker.sock`; known once it does."""
+
+    def __init__(self, name: str, args: DockerEngineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:DockerEngine", name, None, opts)
+        files: dict[str, pulumi.Input[str]] = {
+            "docker.service.conf": unit(TLS_PORT if args.remote else None, args.registry_mirrors)
+        }
+        local = "unix:///var/run/docker.sock"
+        if args.remote:
+            server = args.remote.ca.issue_server(
+                f"{name}-server", args.remote.dns_names, [args.host.address], parent=self
+            )
+            files |= {"ca.pem": args.remote.ca.clients_certificate, "cert.pem": server.chain, "key.pem": server.key}
+            if args.remote.unprotected:
+                files |= plain_relay()
+        engine = args.host.run(
+            f"{name}-engine",
+            Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh"),
+            parent=self,
+            variables={"TLS_PORT": str(TLS_PORT) if args.remote else ""},
+            files=files,
+            depends_on=[args.trusted],
+        )
+        address = f"[{args.host.address}]" if ":" in args.host.address else args.host.address
+        endpoint = f"tcp://{address}:{TLS_PORT}" if args.remote else local
+        self.endpoint = engine.stdout.apply(lambda _: endpoint)
+        self.register_outputs({"endpoint": self.endpoint})

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Our drop-in and keys go; the engine itself too where it came with the stack, with everything it put into the kernel.
+set -euo pipefail
+
+came_with_us=no
+if [ -s "$STATE/packages/docker" ] && grep -qx docker.io "$STATE/packages/docker"; then came_with_us=yes; fi
+if [ -s "$STATE/packages/docker.before" ]; then came_with_us=yes; fi
+
+systemctl disable -q --now auto-devops-docker-plain.socket auto-devops-docker-plain.service 2>/dev/null || true
+rm -f /etc/systemd/system/auto-devops-docker-plain.socket /etc/systemd/system/auto-devops-docker-plain.service
+rm -f /etc/systemd/system/docker.service.d/auto-devops.conf
+rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/null || true
+rm -rf /etc/docker/auto-devops
+systemctl daemon-reload
+
+if [ "$came_with_us" = no ]; then
+  systemctl try-restart docker
+  remove_packages docker
+  exit 0
+fi
+
+# With live-restore containers outlive the engine; what is left of them now is nobody's.
+if command -v docker >/dev/null && systemctl -q is-active docker; then
+  mapfile -t left < <(docker ps -aq)
+  if [ ${#left[@]} -gt 0 ]; then docker rm -f "${left[@]}" >/dev/null; fi
+  docker network prune -f >/dev/null
+fi
+systemctl stop docker.socket docker.service containerd.service 2>/dev/null || true
+
+ip_forward='' forward_policy='' group=''
+if [ -r "$STATE/docker-before" ]; then
+  # shellcheck source=/dev/null
+  . "$STATE/docker-before"
+fi
+if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
+for tables in iptables ip6tables; do
+  command -v "$tables-save" >/dev/null || continue
+  if "$tables-save" | grep -q DOCKER; then
+    # Rules that name Docker's chains or its bridge go, everyone else's stay. Other networks' went with the networks.
+    "$tables-save" | grep -vE 'DOCKER|docker0' | "$tables-restore"
+  fi
+done
+if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
+if [ -z "$forward_policy" ]; then iptables -P FORWARD ACCEPT 2>/dev/null || true; fi
+if [ "$ip_forward" = 0 ]; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
+
+remove_packages docker
+if ! installed docker.io; then
+  find /var/lib/docker /var/lib/containerd -mindepth 1 -xdev -delete 2>/dev/null || true
+  rmdir /var/lib/docker /var/lib/containerd 2>/dev/null || true
+  rm -rf /etc/docker /run/docker /run/docker.sock /run/containerd
+  if [ "$group" = no ] && getent group docker >/dev/null; then groupdel docker; fi
+fi
+rm -f "$STATE/docker-before"
+forget_empty

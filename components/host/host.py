@@ -1,0 +1,150 @@
+"""Host: one machine, and the only place where a connection to it is built."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pulumi
+from pulumi_command import remote
+
+from components.host.bundle import pack
+
+LIBRARY = Path(__file__).parent / "scripts" / "lib.sh"
+
+
+@dataclass(frozen=True)
+class HostArgs:
+    """How to reach the machine. `private_key` is an OpenSSH or PEM text, `host_key` "type base64"."""
+
+    address: str
+    user: str
+    port: int
+    private_key: str
+    host_key: str
+    passphrase: str | None = None
+
+
+@dataclass(frozen=True)
+class Script:
+    """A pair of bash files: `install` makes a state true however often it runs, `remove` takes it away again.
+
+    Both run as root, with the functions of `host/scripts/lib.sh` before them, and must tolerate a half-done predecessor.
+    """
+
+    install: Path
+    remove: Path | None = None
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text()
+
+
+def command_line(script: Path, user: str, variables: Mapping[str, str]) -> str:
+    """The one command that runs `script` as root with `variables` in its environment."""
+    sudo = [] if user == "root" else ["sudo", "-n"]
+    assignments = [f"{key}={value}" for key, value in sorted(variables.items())]
+    body = f"{_text(LIBRARY)}\n{_text(script)}"
+    return shlex.join([*sudo, "env", *assignments, "bash", "-c", body, script.name])
+
+
+class Host(pulumi.ComponentResource):
+    """A machine that answers by SSH, can become root, and runs a supported system.
+
+    Owns: the connection with its pinned host key, sudo, readiness, and how scripts and files get to the machine.
+    Does not own: anything installed there; that belongs to the component that calls `run`.
+    """
+
+    address: str
+    ready: pulumi.Output[str]
+    """The system's name, such as "Debian GNU/Linux 12 (bookworm)"; known once the machine is usable."""
+
+    def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:Host", name, None, opts)
+        self.name = name
+        self.address = args.address
+        self._user = args.user
+        self._connection = remote.ConnectionArgs(
+            host=args.address,
+            port=args.port,
+            user=args.user,
+            private_key=pulumi.Output.secret(args.private_key),
+            private_key_password=pulumi.Output.secret(args.passphrase) if args.passphrase else None,
+            host_key=args.host_key,
+            # Five dials with growing pauses are about ten seconds: enough for a machine that is just coming up, and no
+            # ten minutes' wait for one that is not there.
+            dial_error_limit=5,
+            per_dial_timeout=10,
+        )
+        scripts = Path(__file__).parent / "scripts"
+        self._ready = self._command(
+            f"{name}-ready", Script(scripts / "ready.sh", scripts / "leave.sh"), parent=self, variables={"HOST_NAME": name}
+        )
+        self.ready = self._ready.stdout
+        self.register_outputs({"ready": self.ready})
+
+    def run(
+        self,
+        name: str,
+        script: Script,
+        *,
+        parent: pulumi.Resource,
+        variables: Mapping[str, pulumi.Input[str]] | None = None,
+        files: Mapping[str, pulumi.Input[str]] | None = None,
+        triggers: Sequence[pulumi.Input[str]] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> remote.Command:
+        """Runs `script` on the machine at creation, again whenever something it was given changes, and `remove` at the end.
+
+        `variables` become its environment; they stand on a command line, so they must not be secret. `files` (name to
+        content) reach it by standard input, where its call of `receive_files` unpacks them; they may be secret.
+        All of these run it again when they change; `triggers` are further values that do.
+        """
+        return self._command(
+            name,
+            script,
+            parent=parent,
+            variables=variables or {},
+            files=files or {},
+            triggers=triggers,
+            depends_on=[self._ready, *depends_on],
+        )
+
+    def _command(
+        self,
+        name: str,
+        script: Script,
+        *,
+        parent: pulumi.Resource,
+        variables: Mapping[str, pulumi.Input[str]],
+        files: Mapping[str, pulumi.Input[str]] | None = None,
+        triggers: Sequence[pulumi.Input[str]] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> remote.Command:
+        remove = script.remove
+
+        def line(script: Path) -> pulumi.Output[str]:
+            return pulumi.Output.all(**variables).apply(lambda values: command_line(script, self._user, values))
+
+        create = line(script.install)
+        stdin = pulumi.Output.all(**files).apply(pack) if files else None
+        return remote.Command(
+            name,
+            connection=self._connection,
+            create=create,
+            # With an own `update`, changed triggers run it again in place. Without, the provider would replace the
+            # resource: the old one's `delete` would run after the new one's `create` and take away what that made.
+            update=create,
+            # Removal gets what installation got; the state keeps it, as the program may not run then.
+            delete=line(remove) if remove else None,
+            stdin=stdin,
+            triggers=[*triggers],
+            # Scripts write progress for people to standard error and results to standard output, never a secret to either.
+            logging=remote.Logging.STDERR,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*depends_on]),
+        )

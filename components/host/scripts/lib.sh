@@ -1,0 +1,165 @@
+# shellcheck shell=bash
+# Stands before every script that a Host runs; the scripts themselves are the files beside the components.
+set -euo pipefail
+umask 022
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+
+# What the stack must remember on the machine to be able to leave it as it was.
+STATE=/var/lib/auto-devops
+
+say() { printf '%s\n' "$*" >&2; }
+
+# fail WHAT-WAS-FOUND WHAT-WAS-EXPECTED HOW-TO-FIX
+fail() {
+  {
+    printf 'error on %s: %s\n' "$(hostname)" "$1"
+    printf '  expected: %s\n' "$2"
+    printf '  fix:      %s\n' "$3"
+  } >&2
+  exit 1
+}
+
+# receive_files: unpacks what came by standard input into a private directory, named by $FILES, and removes it at exit.
+receive_files() {
+  FILES=$(mktemp -d /run/auto-devops.XXXXXX)
+  chmod 700 "$FILES"
+  # shellcheck disable=SC2064 # the directory of now
+  trap "rm -rf '$FILES'" EXIT
+  base64 -d | tar -x -C "$FILES"
+}
+
+# place SOURCE TARGET MODE: puts a file where it belongs, in one step; says by its status whether anything changed.
+CHANGED=no
+place() {
+  if [ -f "$2" ] && cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = "$3" ]; then
+    return 0
+  fi
+  mkdir -p "$(dirname "$2")"
+  install -m "$3" "$1" "$2.auto-devops-new"
+  mv -f "$2.auto-devops-new" "$2"
+  # shellcheck disable=SC2034 # for the scripts
+  CHANGED=yes
+}
+
+# keep FILE: remembers FILE as it was before us (or that there was none), once.
+keep() {
+  local kept
+  kept="$STATE/before$1"
+  if [ -e "$kept" ] || [ -L "$kept" ] || [ -e "$kept.none" ]; then
+    return 0
+  fi
+  mkdir -p "$(dirname "$kept")"
+  if [ -e "$1" ] || [ -L "$1" ]; then cp -a "$1" "$kept"; else touch "$kept.none"; fi
+}
+
+# give_back FILE: the opposite of keep; quiet when there is nothing to give back.
+give_back() {
+  local kept
+  kept="$STATE/before$1"
+  if [ -e "$kept.none" ]; then
+    rm -f "$1" "$kept.none"
+  elif [ -e "$kept" ] || [ -L "$kept" ]; then
+    rm -f "$1"
+    mv -f "$kept" "$1"
+  fi
+  forget_empty
+}
+
+# forget_empty: removes the directories of our state that have become empty.
+forget_empty() {
+  if [ -d "$STATE" ]; then find "$STATE" -depth -type d -empty -delete; fi
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+installed_packages() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u; }
+
+# install_packages OWNER PACKAGE...: installs what is missing, and remembers every package that came with it, so that
+# remove_packages OWNER takes away just those. One at a time on a machine: components install in parallel.
+install_packages() {
+  local owner=$1 missing=() package before
+  shift
+  exec 8</var/lib/dpkg # a directory that is always there, so that no lock file stays behind
+  flock 8
+  mkdir -p "$STATE/packages"
+  for package in "$@"; do installed "$package" || missing+=("$package"); done
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]}"
+    before=$(mktemp)
+    installed_packages >"$before"
+    # The list survives an interruption half way: what came before it is remembered first.
+    [ -e "$STATE/packages/$owner.before" ] || cp "$before" "$STATE/packages/$owner.before"
+    apt_get install -y --no-install-recommends "${missing[@]}"
+    installed_packages | comm -13 "$STATE/packages/$owner.before" - >>"$STATE/packages/$owner"
+    sort -u -o "$STATE/packages/$owner" "$STATE/packages/$owner"
+    rm -f "$before" "$STATE/packages/$owner.before"
+  fi
+  exec 8<&-
+}
+
+# apt_get ARGUMENT...: apt-get that waits for others' locks, refreshes the lists where they are missing or too old to
+# find the packages, and shows its output only when it failed.
+apt_get() {
+  local log
+  log=$(mktemp)
+  if ! apt_try "$log" "$@"; then
+    say "refreshing apt's package lists"
+    if ! { apt_try "$log" update && apt_try "$log" "$@"; }; then
+      tail -n 20 "$log" >&2
+      rm -f "$log"
+      fail "apt-get $* failed (its last lines are above)" \
+        "the machine's apt sources to have these packages" \
+        "on $(hostname): apt-get update && apt-get $*; then run pulumi up again"
+    fi
+  fi
+  rm -f "$log"
+}
+
+apt_try() {
+  local log=$1
+  shift
+  # Services start when their configuration is in place, not when their package is unpacked; dpkg asks no question.
+  apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" >"$log" 2>&1 </dev/null
+}
+
+# remove_packages OWNER: takes away what install_packages OWNER brought, unless something of someone else needs it now.
+remove_packages() {
+  local owner=$1 list="$STATE/packages/$1" packages=() package others
+  [ -d "$STATE/packages" ] || return 0
+  exec 8</var/lib/dpkg
+  flock 8
+  if [ -e "$list.before" ]; then # an installation was interrupted
+    installed_packages | comm -13 "$list.before" - >>"$list"
+    rm -f "$list.before"
+  fi
+  if [ -s "$list" ]; then
+    while read -r package; do if installed "$package"; then packages+=("$package"); fi; done < <(sort -u "$list")
+  fi
+  if [ ${#packages[@]} -gt 0 ]; then
+    others=$(apt-get -s purge "${packages[@]}" 2>/dev/null | sed -n 's/^\(Purg\|Remv\) \([^ ]*\).*/\2/p' | sort -u |
+      comm -23 - <(printf '%s\n' "${packages[@]}" | sort -u) | tr '\n' ' ')
+    if [ -n "${others// /}" ]; then
+      say "leaving the packages of $owner installed: ${others}need them"
+    else
+      say "removing ${packages[*]}"
+      apt_get purge -y "${packages[@]}"
+    fi
+  fi
+  rm -f "$list"
+  exec 8<&-
+  forget_empty
+}
+
+# await SECONDS WHAT COMMAND...: runs COMMAND until it succeeds, says what it waits for, gives up after SECONDS.
+await() {
+  local limit=$1 what=$2 start=$SECONDS told=0
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS - start >= limit)); then return 1; fi
+    if ((SECONDS - start >= told + 5)); then
+      told=$((SECONDS - start))
+      say "waiting for $what (${told} s of at most $limit s)"
+    fi
+    sleep 0.2
+  done
+}

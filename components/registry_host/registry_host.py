@@ -1,0 +1,215 @@
+"""RegistryHost: the shared Docker engine, and on it the registry, its web page and nginx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from components.ca import CA
+from components.docker_engine import DockerEngine, DockerEngineArgs, RemoteAccess
+from components.host import Host, Script
+from components.registry_host.htpasswd import htpasswd
+from components.templates import render
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@dataclass(frozen=True)
+class Login:
+    """The one account of the registry."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class RegistryHostArgs:
+    """`images` are what is pulled (mirrors already applied) for "registry", "ui" and "nginx"; `trusted` is the host's trust in the CA."""
+
+    host: Host
+    ca: CA
+    trusted: pulumi.Resource
+    domain: str
+    images: Mapping[str, str]
+    registry_mirrors: Sequence[str] = ()
+    unprotected_tcp: bool = False
+    login: Login | None = None
+    ui_title: str = "Docker Registry"
+    allow_deletion: bool = True
+    gc_schedule: str = "*-*-* 03:30:00"
+    gc_delete_untagged: bool = True
+
+
+def nginx_configuration(domain: str) -> str:
+    """nginx's configuration for the registry of `domain`."""
+    return render(
+        "registry_host/templates/nginx.conf.j2", registry_name=f"registry.{domain}", docker_name=f"docker.{domain}"
+    )
+
+
+class RegistryHost(pulumi.ComponentResource):
+    """The registry at `https://registry.<domain>` and the Docker engine at `tcp://docker.<domain>:2376`.
+
+    Owns: the engine's remote access and its client certificate, the containers, their network and the volume of the
+    pushed images, garbage collection.
+    Does not own: the names (see DNS) and the images that people push; destroying it deletes those with the volume.
+    """
+
+    url: pulumi.Output[str]
+    """The registry and, in a browser, its page: `https://registry.<domain>`; known once it answers."""
+    docker_endpoint: pulumi.Output[str]
+    """`tcp://docker.<domain>:2376`"""
+    docker_client: pulumi.Output[dict[str, str]]
+    """What a client needs for the endpoint, as PEM: `ca`, `certificate` and `key`. Secret."""
+    provider: docker.Provider
+    """The engine for further resources of pulumi-docker, reached by address."""
+
+    def __init__(self, name: str, args: RegistryHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:RegistryHost", name, None, opts)
+        registry_name = f"registry.{args.domain}"
+        docker_name = f"docker.{args.domain}"
+
+        engine = DockerEngine(
+            f"{name}-docker",
+            DockerEngineArgs(
+                host=args.host,
+                trusted=args.trusted,
+                registry_mirrors=args.registry_mirrors,
+                remote=RemoteAccess(args.ca, [docker_name], unprotected=args.unprotected_tcp),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", parent=self)
+        self.provider = docker.Provider(
+            f"{name}-engine",
+            host=engine.endpoint,
+            ca_material=args.ca.certificate,
+            cert_material=client.certificate,
+            key_material=client.key,
+            # Without the check at the start, a preview works while the machine is down, and so does a destroy.
+            disable_docker_daemon_check=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        registry, nginx = self._containers(name, args)
+
+        args.host.run(
+            f"{name}-gc",
+            Script(SCRIPTS / "gc-install.sh", SCRIPTS / "gc-remove.sh"),
+            parent=self,
+            variables={"SCHEDULE": args.gc_schedule},
+            files={
+                "registry-gc.sh": (SCRIPTS / "registry-gc.sh").read_text(),
+                "auto-devops-registry-gc.service": render(
+                    "registry_host/templates/gc.service.j2", delete_untagged=args.gc_delete_untagged
+                ),
+                "auto-devops-registry-gc.timer": render("registry_host/templates/gc.timer.j2", schedule=args.gc_schedule),
+            },
+            depends_on=[registry],
+        )
+        verified = args.host.run(
+            f"{name}-verify",
+            Script(SCRIPTS / "verify.sh", SCRIPTS / "unverify.sh"),
+            parent=self,
+            variables={"NAME": registry_name, "ADDRESS": args.host.address, "WANTED": "401" if args.login else "200"},
+            triggers=[nginx.id],
+            depends_on=[nginx],
+        )
+        self.url = verified.stdout.apply(lambda _: f"https://{registry_name}")
+        self.docker_endpoint = engine.endpoint.apply(lambda _: f"tcp://{docker_name}:2376")
+        self.docker_client = pulumi.Output.secret(
+            {"ca": args.ca.certificate, "certificate": client.certificate, "key": client.key}
+        )
+        self.register_outputs(
+            {"url": self.url, "docker_endpoint": self.docker_endpoint, "docker_client": self.docker_client}
+        )
+
+    def _containers(self, name: str, args: RegistryHostArgs) -> tuple[docker.Container, docker.Container]:
+        opts = pulumi.ResourceOptions(parent=self, provider=self.provider)
+        # A container is known by its name and ports, so the old one has to go before the new one can come.
+        container_opts = pulumi.ResourceOptions(parent=self, provider=self.provider, delete_before_replace=True)
+        images = {
+            role: docker.RemoteImage(f"{name}-{role}-image", name=image, opts=opts) for role, image in args.images.items()
+        }
+        network = docker.Network(f"{name}-network", name="auto-devops", opts=opts)
+        # Its own resource, so that pushed images outlive the container.
+        volume = docker.Volume(f"{name}-volume", name="auto-devops-registry", opts=opts)
+
+        def attached(alias: str) -> list[docker.ContainerNetworksAdvancedArgs]:
+            return [docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[alias])]
+
+        environment = [f"REGISTRY_STORAGE_DELETE_ENABLED={str(args.allow_deletion).lower()}"]
+        uploads: list[docker.ContainerUploadArgs] = []
+        if args.login:
+            environment += [
+                "REGISTRY_AUTH=htpasswd",
+                f"REGISTRY_AUTH_HTPASSWD_REALM=registry.{args.domain}",
+                "REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
+            ]
+            line = pulumi.Output.secret(htpasswd(args.login.username, args.login.password))
+            uploads.append(docker.ContainerUploadArgs(file="/auth/htpasswd", content=line, permissions="0600"))
+        registry = docker.Container(
+            f"{name}-registry",
+            name="registry",
+            image=images["registry"].image_id,
+            envs=environment,
+            uploads=uploads or None,
+            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/registry")],
+            networks_advanced=attached("registry"),
+            restart="always",
+            opts=container_opts,
+        )
+        ui = docker.Container(
+            f"{name}-ui",
+            name="registry-ui",
+            image=images["ui"].image_id,
+            envs=[
+                "SINGLE_REGISTRY=true",
+                f"REGISTRY_TITLE={args.ui_title}",
+                f"DELETE_IMAGES={str(args.allow_deletion).lower()}",
+                "SHOW_CONTENT_DIGEST=true",
+                "SHOW_CATALOG_NB_TAGS=true",
+                "NGINX_PROXY_PASS_URL=http://registry:5000",
+            ],
+            networks_advanced=attached("registry-ui"),
+            restart="always",
+            opts=container_opts.merge(container_opts, pulumi.ResourceOptions(depends_on=[registry])),
+        )
+        # The wildcard serves every name of the platform that is on this machine, now and later.
+        certificate = args.ca.issue_server(
+            f"{name}-wildcard",
+            [f"*.{args.domain}", args.domain, f"*.k8s.{args.domain}"],
+            [args.host.address],
+            parent=self,
+        )
+        nginx = docker.Container(
+            f"{name}-nginx",
+            name="nginx",
+            image=images["nginx"].image_id,
+            uploads=[
+                docker.ContainerUploadArgs(
+                    file="/etc/nginx/conf.d/default.conf", content=nginx_configuration(args.domain)
+                ),
+                docker.ContainerUploadArgs(file="/etc/nginx/tls/certificate.pem", content=certificate.chain),
+                docker.ContainerUploadArgs(file="/etc/nginx/tls/key.pem", content=certificate.key, permissions="0600"),
+            ],
+            ports=[
+                docker.ContainerPortArgs(internal=80, external=80),
+                docker.ContainerPortArgs(internal=443, external=443),
+            ],
+            networks_advanced=attached("nginx"),
+            restart="always",
+            healthcheck=docker.ContainerHealthcheckArgs(
+                tests=["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8081/ready"],
+                interval="2s",
+                timeout="5s",
+                retries=10,
+            ),
+            wait=True,
+            wait_timeout=120,
+            opts=container_opts.merge(container_opts, pulumi.ResourceOptions(depends_on=[registry, ui])),
+        )
+        return registry, nginx

@@ -1,0 +1,4 @@
+# shellcheck shell=bash
+set -euo pipefail
+
+remove_packages registry

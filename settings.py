@@ -1,0 +1,454 @@
+"""The settings of a stack: typed, with their defaults, validated before the first resource.
+
+Owns the model of every key below `auto-devops:` and what each may be. Rules between keys, and those that need the
+files that keys name, are in `settings_checks.py`. Keys are camelCase in YAML and snake_case here.
+
+`load()` is what `__main__.py` calls; `parse()` is the same without Pulumi, for tests.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import pulumi
+import pulumi.runtime
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, TypeAdapter
+from pydantic import ValidationError as PydanticValidationError
+from pydantic.alias_generators import to_camel
+
+import settings_checks
+from settings_problems import NAMESPACE, Problem, problems_of, rejected, report, set_command, shown, unknown_key
+
+LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
+IMAGE = re.compile(
+    # registry host with a dot or port, repository path, and a tag or digest: what is pulled must not depend on defaults
+    r"^(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/(?P<path>[a-z0-9._/-]+)"
+    r"(?::[A-Za-z0-9_][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+)
+CALENDAR = re.compile(r"^[A-Za-z0-9*,./~: -]+$")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise rejected("a text; quote it in YAML")
+    return value
+
+
+def _domain(value: object) -> str:
+    text = _text(value)
+    if not text:
+        raise rejected("the platform's own DNS domain, such as devops.example.com")
+    if not text.isascii() or text != text.lower():
+        raise rejected("lower-case ASCII letters, digits and hyphens", set_command("domain", text.lower()))
+    labels = text.split(".")
+    if labels[-1] == "local":
+        raise rejected("a domain outside .local, which multicast DNS answers on many machines", set_command("domain", "devops.example.com"))
+    if text.endswith("."):
+        raise rejected("a domain without the final dot", set_command("domain", text.rstrip(".")))
+    if len(labels) < 2 or len(text) > 200 or not all(LABEL.match(label) for label in labels) or labels[-1].isdigit():
+        raise rejected("a DNS domain of at least two labels, such as devops.example.com")
+    return text
+
+
+def _address(value: object) -> str:
+    text = _text(value)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise rejected("an IPv4 or IPv6 address; names are what this stack creates, so it cannot depend on one") from None
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+        raise rejected("an address at which the other machines reach this one")
+    return str(address)
+
+
+def _network(value: object) -> str:
+    try:
+        return str(ipaddress.ip_network(_text(value)))
+    except ValueError as error:
+        raise rejected(f"a network such as 192.168.80.0/24 ({error})") from None
+
+
+def _path(value: object) -> Path:
+    """A local file's path: `~` is the user's home, a relative path starts at the project's directory."""
+    return Path(_text(value)).expanduser().absolute()
+
+
+def _image(value: object) -> str:
+    text = _text(value)
+    match = IMAGE.match(text)
+    if not match or (":" not in text.rsplit("/", 1)[-1] and "@" not in text):
+        raise rejected(
+            "an image with its registry and a tag or digest, such as docker.io/library/nginx:1.28-alpine",
+        )
+    return text
+
+
+def _image_registry(value: object) -> str:
+    text = _text(value)
+    if "://" in text or text.endswith("/") or not re.match(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", text):
+        raise rejected("a registry's host, port and path without scheme, such as mirror.corp:5000/hub")
+    return text
+
+
+def _https_url(value: object) -> str:
+    text = _text(value)
+    if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", text):
+        raise rejected("an https:// URL; a mirror without TLS would need an insecure engine")
+    return text
+
+
+def _host_key(value: object) -> str:
+    parts = _text(value).split()
+    if len(parts) < 2 or not re.match(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))$", parts[0]):
+        raise rejected("a host's public key as in /etc/ssh/ssh_host_ecdsa_key.pub: its type and its base64 text")
+    settings_checks.require_public_key(" ".join(parts[:2]))
+    return " ".join(parts[:2])
+
+
+def _calendar(value: object) -> str:
+    text = _text(value)
+    if not CALENDAR.match(text) or not any(c.isdigit() or c == "*" or c.isalpha() for c in text):
+        raise rejected("a systemd calendar expression, such as *-*-* 03:30:00 (try: systemd-analyze calendar '...')")
+    return text
+
+
+def _record(value: object) -> str:
+    text = _text(value)
+    labels = text.split(".")
+    if labels[0] == "*":
+        labels = labels[1:]
+    if not labels or not all(LABEL.match(label) for label in labels):
+        raise rejected("a name below the domain, without the domain itself, such as wiki or *.apps")
+    return text
+
+
+Domain = Annotated[str, BeforeValidator(_domain)]
+Address = Annotated[str, BeforeValidator(_address)]
+Network = Annotated[str, BeforeValidator(_network)]
+LocalPath = Annotated[Path, BeforeValidator(_path)]
+Image = Annotated[str, BeforeValidator(_image)]
+ImageRegistry = Annotated[str, BeforeValidator(_image_registry)]
+HttpsUrl = Annotated[str, BeforeValidator(_https_url)]
+HostKey = Annotated[str, BeforeValidator(_host_key)]
+Calendar = Annotated[str, BeforeValidator(_calendar)]
+RecordName = Annotated[str, BeforeValidator(_record)]
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+LoginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """One object of settings: camelCase keys, unknown ones refused, immutable."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=False)
+
+
+class SshSettings(Section):
+    """How to reach the machines, unless a machine says otherwise."""
+
+    user: UserName = Field("root", description="the login; other than root it needs passwordless sudo", examples=["ubuntu"])
+    port: Port = Field(22, description="the port of sshd", examples=[22])
+    private_key_file: LocalPath = Field(
+        cast(Path, "~/.ssh/id_ed25519"), validate_default=True, description="the private key's file", examples=["~/.ssh/id_ed25519"]
+    )
+    passphrase: SecretStr | None = Field(None, description="the private key's passphrase, as a secret")
+    known_hosts_file: LocalPath = Field(
+        cast(Path, "~/.ssh/known_hosts"),
+        validate_default=True,
+        description="where each machine's host key is pinned, in OpenSSH's format",
+        examples=["~/.ssh/known_hosts"],
+    )
+
+
+class HostSettings(Section):
+    """One machine."""
+
+    address: Address = Field(description="the machine's own IP address", examples=["192.168.80.112"])
+    user: UserName | None = Field(None, description="instead of ssh.user", examples=["ubuntu"])
+    port: Port | None = Field(None, description="instead of ssh.port", examples=[22])
+    private_key_file: LocalPath | None = Field(None, description="instead of ssh.privateKeyFile", examples=["~/.ssh/id_ed25519"])
+    passphrase: SecretStr | None = Field(None, description="instead of ssh.passphrase")
+    host_key: HostKey | None = Field(
+        None,
+        description="the machine's public host key, instead of looking it up in ssh.knownHostsFile",
+        examples=["ecdsa-sha2-nistp256 AAAA..."],
+    )
+
+
+class OwnCaSettings(Section):
+    """A root brought along, such as an export of XCA."""
+
+    certificate_file: LocalPath = Field(
+        description="PEM file: the CA's certificate, followed by those above it if it is an intermediate",
+        examples=["~/ca/root.crt"],
+    )
+    key_file: LocalPath = Field(description="PEM file: the CA's private key", examples=["~/ca/root.key"])
+    passphrase: SecretStr | None = Field(None, description="the key's passphrase, as a secret")
+
+
+class CaSettings(Section):
+    """The certificate authority and the certificates it issues."""
+
+    algorithm: Literal["ECDSA", "RSA"] = Field("ECDSA", description="the kind of all keys")
+    curve: Literal["P256", "P384", "P521"] = Field("P256", description="the curve of ECDSA keys")
+    rsa_bits: Literal[2048, 3072, 4096] = Field(3072, description="the size of RSA keys", examples=[3072])
+    root_days: int = Field(3650, ge=30, le=36500, description="the root's lifetime in days", examples=[3650])
+    certificate_days: int = Field(365, ge=1, le=825, description="a certificate's lifetime in days", examples=[365])
+    renew_before_days: int = Field(
+        30, ge=0, description="the first `pulumi up` within this many days of a certificate's end renews it", examples=[30]
+    )
+    own: OwnCaSettings | None = Field(None, description="a root brought along instead of a new one")
+
+
+class DnsSettings(Section):
+    """Who answers for the domain."""
+
+    provider: Literal["bind9", "none"] = Field(
+        "bind9", description="bind9: an own server on one of the machines; none: someone else's server has the records"
+    )
+    host: str | None = Field(None, description="the machine that BIND runs on", examples=["dns"])
+    forwarders: list[Address] = Field(
+        default_factory=list,
+        description="who is asked for all other names; empty: the resolvers that the machine had",
+        examples=['["192.168.80.1"]'],
+    )
+    allow_queries_from: list[Network] = Field(
+        default_factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+        description="networks that may ask, beside the machine's own",
+        examples=['["192.168.80.0/24"]'],
+    )
+    validate_dnssec: bool = Field(
+        True, description="false where the forwarders strip signatures, as in many closed networks", examples=["false"]
+    )
+    ttl: int = Field(300, ge=10, le=86400, description="how many seconds others may cache a record", examples=[300])
+    records: dict[RecordName, Address] = Field(default_factory=dict, description="further names below the domain and their addresses")
+
+
+class DockerSettings(Section):
+    """The Docker engines."""
+
+    unprotected_tcp_2375: bool = Field(
+        False,
+        alias="unprotectedTcp2375",
+        description="true also opens plain TCP 2375: anyone who can reach the registry machine becomes its root",
+        examples=["false"],
+    )
+    registry_mirrors: list[HttpsUrl] = Field(
+        default_factory=list,
+        description="mirrors of docker.io for the engines; empty: the one under mirrors.images, if any",
+        examples=['["https://mirror.corp:5000"]'],
+    )
+
+
+class RegistryImages(Section):
+    """The images of the registry host."""
+
+    registry: Image = Field("docker.io/library/registry:3.0.0", description="the registry", examples=["docker.io/library/registry:3.0.0"])
+    ui: Image = Field(
+        "docker.io/joxit/docker-registry-ui:2.5.7",
+        description="the registry's web page",
+        examples=["docker.io/joxit/docker-registry-ui:2.5.7"],
+    )
+    nginx: Image = Field(
+        "docker.io/library/nginx:1.28-alpine", description="TLS in front of both", examples=["docker.io/library/nginx:1.28-alpine"]
+    )
+
+
+class LoginSettings(Section):
+    """Who may use the registry."""
+
+    username: LoginName = Field(description="the login's name", examples=["ci"])
+    password: SecretStr = Field(min_length=8, max_length=72, description="at least 8 characters (bcrypt reads 72), as a secret")
+
+
+class GarbageCollection(Section):
+    """When the registry frees the space of what was deleted."""
+
+    schedule: Calendar = Field("*-*-* 03:30:00", description="a systemd calendar expression", examples=["*-*-* 03:30:00"])
+    delete_untagged: bool = Field(True, description="also remove manifests that no tag names any more", examples=["true"])
+
+
+class RegistrySettings(Section):
+    """The registry, its page and nginx."""
+
+    host: str = Field(description="the machine that the registry and the shared Docker engine run on", examples=["registry"])
+    images: RegistryImages = Field(default_factory=RegistryImages, description="the images, with their upstream names")
+    login: LoginSettings | None = Field(None, description="none: everyone who reaches the registry may pull and push")
+    ui_title: str = Field("Docker Registry", min_length=1, max_length=80, description="the page's title", examples=["Docker Registry"])
+    allow_deletion: bool = Field(True, description="whether images can be deleted, by API and page", examples=["true"])
+    garbage_collection: GarbageCollection = Field(default_factory=GarbageCollection, description="when space is freed")
+
+
+class PlacementSettings(Section):
+    """A role that so far has no settings but its machine."""
+
+    host: str | None = Field(None, description="the machine", examples=["gitlab"])
+
+
+class MirrorSettings(Section):
+    """Where downloads come from instead of upstream."""
+
+    images: dict[ImageRegistry, ImageRegistry] = Field(
+        default_factory=dict, description="an upstream registry and the host (and path) that serves its images"
+    )
+    ca_certificate_file: LocalPath | None = Field(
+        None, description="PEM file: the CA that the mirrors' certificates come from, if not a public one", examples=["~/ca/corp.crt"]
+    )
+
+    def image(self, name: str) -> str:
+        """`name` as it is pulled: through the mirror of its registry, if there is one."""
+        registry, _, path = name.partition("/")
+        return f"{self.images.get(registry, registry)}/{path}"
+
+
+class Settings(BaseModel):
+    """All settings of a stack, valid together."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    domain: Domain
+    ssh: SshSettings
+    hosts: dict[str, HostSettings]
+    ca: CaSettings
+    dns: DnsSettings
+    docker: DockerSettings
+    registry: RegistrySettings
+    gitlab: PlacementSettings
+    kubernetes: PlacementSettings
+    mirrors: MirrorSettings
+    machines: dict[str, settings_checks.Machine]
+    own_ca: settings_checks.OwnCa | None
+    mirror_ca_certificate: str | None
+
+    @property
+    def docker_hub_mirrors(self) -> list[str]:
+        """The mirrors of docker.io that engines get (the engine's own option cannot name any other registry)."""
+        if self.docker.registry_mirrors:
+            return self.docker.registry_mirrors
+        mirror = self.mirrors.images.get("docker.io", "")
+        # The engine refuses a mirror URL with a path; images of the stack itself do not need this option.
+        return [f"https://{mirror}"] if mirror and "/" not in mirror else []
+
+    def records(self) -> dict[str, str]:
+        """Every name below the domain that the platform needs, and its address."""
+        records = {"docker": self.registry.host, "registry": self.registry.host}
+        if self.gitlab.host:
+            records["gitlab"] = self.gitlab.host
+        if self.kubernetes.host:
+            records |= {"k8s": self.kubernetes.host, "*.k8s": self.kubernetes.host}
+        return {name: self.hosts[host].address for name, host in records.items()} | self.dns.records
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "ssh": SshSettings,
+    "ca": CaSettings,
+    "dns": DnsSettings,
+    "docker": DockerSettings,
+    "registry": RegistrySettings,
+    "gitlab": PlacementSettings,
+    "kubernetes": PlacementSettings,
+    "mirrors": MirrorSettings,
+}
+KEYS = ("domain", "hosts", *SECTIONS)
+
+
+class SettingsError(Exception):
+    """The settings are wrong; `problems` has all of them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(f"{len(problems)} problems")
+        self.problems = problems
+
+
+def load() -> Settings:
+    """The current stack's settings.
+
+    Raises `pulumi.RunError` with a report of everything that is wrong. Must run before the first resource.
+    """
+    values = pulumi.runtime.get_config_env() | dict(pulumi.runtime.config.CONFIG.get())
+    prefix = f"{NAMESPACE}:"
+    own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    secret = {key for key in own if pulumi.runtime.is_config_secret(prefix + key)}
+    try:
+        return parse(own, secret)
+    except SettingsError as error:
+        raise pulumi.RunError(report(error.problems, pulumi.get_stack())) from None
+
+
+def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = frozenset()) -> Settings:
+    """Settings from the texts that Pulumi hands over (objects as JSON) or from values already decoded.
+
+    `secret_keys` are the top-level keys that hold a secret somewhere. Raises `SettingsError` with all problems.
+    """
+    problems: list[Problem] = []
+    values = _decode(config, problems)
+    domain: str | None = None
+    try:
+        domain = TypeAdapter(Domain).validate_python(values.pop("domain", ""))
+    except PydanticValidationError as error:
+        details = error.errors()[0]
+        found = shown(details["input"]) if details["input"] else "nothing"
+        context = details.get("ctx", {})
+        fix = context.get("fix") or set_command("domain", "devops.example.com")
+        problems.append(Problem("domain", found, str(context["expected"]), fix))
+    hosts = _hosts(values.pop("hosts", {}), problems)
+    sections: dict[str, Section | None] = {}
+    for name, model in SECTIONS.items():
+        try:
+            sections[name] = model.model_validate(values.pop(name, {}))
+        except PydanticValidationError as error:
+            problems.extend(problems_of(error, model, name))
+            sections[name] = None
+    problems.extend(unknown_key(key, value, KEYS) for key, value in values.items())
+
+    checked = settings_checks.check(config=config, domain=domain, hosts=hosts, sections=sections, secret_keys=secret_keys)
+    problems.extend(checked.problems)
+    if problems:
+        raise SettingsError(problems)
+    return Settings.model_construct(
+        domain=domain,
+        hosts=hosts,
+        machines=checked.machines,
+        own_ca=checked.own_ca,
+        mirror_ca_certificate=checked.mirror_ca_certificate,
+        **sections,
+    )
+
+
+def _decode(config: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, str) and key != "domain" and key in KEYS:
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError:
+                pass  # a text where an object belongs: said below
+            if not isinstance(value, dict):
+                problems.append(Problem(key, shown(value), "an object with keys of its own", f"see docs/settings.md, section {key}"))
+                value = {}
+        values[key] = value
+    return values
+
+
+def _hosts(values: object, problems: list[Problem]) -> dict[str, HostSettings | None]:
+    """Every machine named, with None for one whose own settings are wrong, so that references to it still resolve."""
+    hosts: dict[str, HostSettings | None] = {}
+    if not isinstance(values, dict) or not values:
+        fix = set_command("hosts.registry.address", "192.168.80.112")
+        problems.append(Problem("hosts", "nothing" if not values else shown(values), "at least one machine with its address", fix))
+        return hosts
+    for name, value in values.items():
+        if not LABEL.match(str(name)):
+            expected = "a machine's name of lower-case letters, digits and hyphens"
+            problems.append(Problem(f"hosts.{name}", shown(name), expected, f"rename the machine: {shown(name)} is also part of resource names"))
+        try:
+            hosts[name] = HostSettings.model_validate(value)
+        except PydanticValidationError as error:
+            problems.extend(problems_of(error, HostSettings, f"hosts.{name}"))
+            hosts[name] = None
+    return hosts

@@ -1,0 +1,354 @@
+"""Rules between settings, and the files that settings name.
+
+Owns what cannot be said of one key alone: references between machines and roles, what may not share a machine, where
+secrets must be secret, and reading the SSH keys, pinned host keys and certificates. It reads files and never the network.
+"""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from settings_problems import Problem, rejected, remove_command, set_command, shown
+
+if TYPE_CHECKING:
+    import settings
+
+# Names that the platform itself needs below the domain, whether or not their component is in the stack yet.
+RESERVED_RECORDS = ("docker", "registry", "gitlab", "k8s", "*.k8s", "ns", "*")
+
+# Go's SSH client, which the command plugin is built on, offers these in this order when it is given one pinned key, and
+# fails if the server then proves itself by another kind (golang.org/x/crypto/ssh, defaultHostKeyAlgos). So where several
+# keys of a machine are known, the one that will really be used is pinned.
+HOST_KEY_PREFERENCE = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64"."""
+
+    name: str
+    address: str
+    user: str
+    port: int
+    private_key: str = field(repr=False)
+    passphrase: str | None = field(repr=False)
+    host_key: str
+
+
+@dataclass(frozen=True)
+class OwnCa:
+    """A root brought along. `certificate` is the issuing CA, `chain` those above it, root last; all PEM."""
+
+    certificate: str
+    chain: tuple[str, ...]
+    key: str = field(repr=False)
+
+
+@dataclass
+class Checked:
+    """What the checks found and read."""
+
+    problems: list[Problem] = field(default_factory=list)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    own_ca: OwnCa | None = None
+    mirror_ca_certificate: str | None = None
+
+
+def require_public_key(text: str) -> None:
+    """Raises the validators' error where `text` is not a public key in OpenSSH's format."""
+    try:
+        serialization.load_ssh_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise rejected("a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ecdsa_key.pub)") from None
+
+
+def check(
+    *,
+    config: Mapping[str, Any],
+    domain: str | None,
+    hosts: Mapping[str, settings.HostSettings | None],
+    sections: Mapping[str, settings.Section | None],
+    secret_keys: set[str] | frozenset[str],
+) -> Checked:
+    """All checks that the valid parts allow; a section or machine that is None was reported already."""
+    checked = Checked()
+    report = checked.problems.append
+    # `sections` is keyed by name, so the type of each is known here and nowhere else.
+    ssh = cast("settings.SshSettings | None", sections.get("ssh"))
+    ca = cast("settings.CaSettings | None", sections.get("ca"))
+    dns = cast("settings.DnsSettings | None", sections.get("dns"))
+    registry = cast("settings.RegistrySettings | None", sections.get("registry"))
+    mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
+    roles = {name: cast("settings.PlacementSettings | None", sections.get(name)) for name in ("gitlab", "kubernetes")}
+
+    placements = {"registry": registry.host if registry else None} | {n: r.host if r else None for n, r in roles.items()}
+    _references({"dns": dns.host if dns else None} | placements, hosts, report)
+    _ports(placements, hosts, report)
+    _addresses(hosts, report)
+    if dns:
+        _dns(dns, hosts, report)
+    if ca:
+        _lifetimes(ca, report)
+        if ca.own:
+            checked.own_ca = _own_ca(ca, report)
+    if mirrors and mirrors.ca_certificate_file:
+        checked.mirror_ca_certificate = _mirror_ca(mirrors.ca_certificate_file, report)
+    _secrets(ssh, ca, registry, hosts, secret_keys, report)
+    if ssh:
+        checked.machines = _machines(ssh, hosts, report)
+    return checked
+
+
+def _references(roles: Mapping[str, str | None], hosts: Mapping[str, object], report: Any) -> None:
+    if not hosts:
+        return
+    names = sorted(hosts)
+    for role, host in roles.items():
+        if host is not None and host not in hosts:
+            report(Problem(f"{role}.host", shown(host), "a machine under hosts: " + ", ".join(names), set_command(f"{role}.host", names[0])))
+
+
+def _ports(roles: Mapping[str, str | None], hosts: Mapping[str, object], report: Any) -> None:
+    taken: dict[str, str] = {}
+    for role, host in roles.items():
+        if host is None:
+            continue
+        if host in taken:
+            free = next((name for name in hosts if name not in roles.values()), "ANOTHER-MACHINE")
+            expected = f"a machine of its own: {taken[host]} already needs ports 80 and 443 of {host}"
+            report(Problem(f"{role}.host", shown(host), expected, set_command(f"{role}.host", free)))
+        taken.setdefault(host, role)
+
+
+def _addresses(hosts: Mapping[str, settings.HostSettings | None], report: Any) -> None:
+    first: dict[str, str] = {}
+    for name, host in hosts.items():
+        if host is None:
+            continue
+        if host.address in first:
+            key = f"hosts.{name}.address"
+            expected = f"an address of its own; hosts.{first[host.address]} has this one"
+            report(Problem(key, shown(host.address), expected, f"{set_command(key, 'ADDRESS')}, or {remove_command(f'hosts.{name}')}"))
+        first.setdefault(host.address, name)
+
+
+def _dns(dns: settings.DnsSettings, hosts: Mapping[str, settings.HostSettings | None], report: Any) -> None:
+    if dns.provider == "bind9" and dns.host is None:
+        names = ", ".join(sorted(hosts)) or "none yet"
+        report(Problem("dns.host", "nothing", f"the machine that BIND runs on: {names}", set_command("dns.host", next(iter(hosts), "NAME"))))
+    if dns.provider == "none" and dns.host is not None:
+        report(Problem("dns.host", shown(dns.host), "nothing: with dns.provider none, no machine runs BIND", remove_command("dns.host")))
+    server = hosts.get(dns.host) if dns.host else None
+    for index, forwarder in enumerate(dns.forwarders):
+        if server and forwarder == server.address:
+            expected = "another server: BIND would forward to itself"
+            report(Problem(f"dns.forwarders[{index}]", shown(forwarder), expected, remove_command(f"dns.forwarders[{index}]")))
+    for name in dns.records:
+        if name in RESERVED_RECORDS:
+            expected = "a name that the platform does not use itself (" + ", ".join(RESERVED_RECORDS) + ")"
+            report(Problem(f"dns.records.{name}", shown(dns.records[name]), expected, remove_command(f"dns.records.{name}")))
+
+
+def _lifetimes(ca: settings.CaSettings, report: Any) -> None:
+    if ca.renew_before_days >= ca.certificate_days:
+        expected = f"fewer days than ca.certificateDays ({ca.certificate_days}): else every `pulumi up` renews every certificate"
+        fix = set_command("ca.renewBeforeDays", str(ca.certificate_days // 3))
+        report(Problem("ca.renewBeforeDays", str(ca.renew_before_days), expected, fix))
+    if not ca.own and ca.certificate_days > ca.root_days:
+        expected = f"at most ca.rootDays ({ca.root_days}): no certificate may outlive its root"
+        report(Problem("ca.certificateDays", str(ca.certificate_days), expected, set_command("ca.certificateDays", str(ca.root_days))))
+
+
+def _secrets(
+    ssh: settings.SshSettings | None,
+    ca: settings.CaSettings | None,
+    registry: settings.RegistrySettings | None,
+    hosts: Mapping[str, settings.HostSettings | None],
+    secret_keys: set[str] | frozenset[str],
+    report: Any,
+) -> None:
+    present = {
+        "ssh.passphrase": bool(ssh and ssh.passphrase),
+        "ca.own.passphrase": bool(ca and ca.own and ca.own.passphrase),
+        "registry.login.password": bool(registry and registry.login),
+    } | {f"hosts.{name}.passphrase": bool(host and host.passphrase) for name, host in hosts.items()}
+    for key, there in present.items():
+        # Pulumi marks the whole top-level key as secret when anything inside it is.
+        if there and key.split(".")[0] not in secret_keys:
+            report(Problem(key, "plain text", "an encrypted secret", set_command(key, secret=True)))
+
+
+def _machines(
+    ssh: settings.SshSettings, hosts: Mapping[str, settings.HostSettings | None], report: Any
+) -> dict[str, Machine]:
+    machines: dict[str, Machine] = {}
+    keys: dict[tuple[Path, str | None], str | None] = {}
+    for name, host in hosts.items():
+        if host is None:
+            continue
+        own = host.private_key_file is not None
+        path = host.private_key_file or ssh.private_key_file
+        secret = host.passphrase or (None if own else ssh.passphrase)
+        passphrase = secret.get_secret_value() if secret else None
+        if (path, passphrase) not in keys:
+            prefix = f"hosts.{name}" if own else "ssh"
+            keys[path, passphrase] = _private_key(path, passphrase, prefix, report)
+        port = host.port or ssh.port
+        host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, report)
+        key = keys[path, passphrase]
+        if key and host_key:
+            machines[name] = Machine(name, host.address, host.user or ssh.user, port, key, passphrase, host_key)
+    return machines
+
+
+def _read(path: Path, key: str, what: str, fix: str, report: Any) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        report(Problem(key, f"{path}, which does not exist", what, fix))
+    except UnicodeDecodeError:
+        report(Problem(key, f"{path}, which is not a text file", what, f"convert it to PEM, then {fix}"))
+    except OSError as error:
+        report(Problem(key, f"{path}, which cannot be read: {error.strerror}", what, f"ls -l {path}; {fix}"))
+    return None
+
+
+def _private_key(path: Path, passphrase: str | None, prefix: str, report: Any) -> str | None:
+    key = f"{prefix}.privateKeyFile"
+    text = _read(path, key, "an SSH private key", f"ssh-keygen -t ed25519 -f {path}, or {set_command(key, 'FILE')}", report)
+    if text is None:
+        return None
+    password = passphrase.encode() if passphrase else None
+    load = serialization.load_ssh_private_key if "OPENSSH PRIVATE KEY" in text else serialization.load_pem_private_key
+    try:
+        load(text.encode(), password)
+    except TypeError:
+        if passphrase:
+            report(Problem(f"{prefix}.passphrase", "[hidden]", f"nothing: {path} has no passphrase", remove_command(f"{prefix}.passphrase")))
+        else:
+            report(Problem(f"{prefix}.passphrase", "nothing", f"the passphrase of {path}", set_command(f"{prefix}.passphrase", secret=True)))
+    except (ValueError, UnsupportedAlgorithm):
+        if passphrase:
+            report(Problem(f"{prefix}.passphrase", "[hidden]", f"the passphrase of {path}", set_command(f"{prefix}.passphrase", secret=True)))
+        else:
+            expected = "an SSH private key in OpenSSH's or PEM format"
+            report(Problem(key, f"{path}, which is none or needs a passphrase", expected, f"ssh-keygen -y -f {path}; {set_command(key, 'FILE')}"))
+    else:
+        return text
+    return None
+
+
+def _pinned(name: str, address: str, port: int, known_hosts: Path, report: Any) -> str | None:
+    """The machine's key from known_hosts. `ssh-keygen -F` looks it up, since entries may be hashed."""
+    key = f"hosts.{name}.hostKey"
+    scan = f"ssh-keyscan -p {port} {address} >> {known_hosts}, and compare with /etc/ssh/ssh_host_*_key.pub on the machine"
+    expected = f"the machine's host key, here or in ssh.knownHostsFile ({known_hosts})"
+    if not known_hosts.is_file():
+        report(Problem(key, f"nothing, and {known_hosts} does not exist", expected, scan))
+        return None
+    wanted = address if port == 22 else f"[{address}]:{port}"
+    result = subprocess.run(
+        ["ssh-keygen", "-F", wanted, "-f", str(known_hosts)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    found = {}
+    for line in result.stdout.splitlines():
+        parts = line.split()
+        if len(parts) >= 3 and not line.startswith(("#", "@")):
+            found[parts[1]] = " ".join(parts[1:3])
+    for kind in HOST_KEY_PREFERENCE:
+        if kind in found:
+            return found[kind]
+    report(Problem(key, f"nothing, and no entry for {wanted} in {known_hosts}", expected, scan))
+    return None
+
+
+def _certificates(path: Path, key: str, report: Any) -> list[x509.Certificate]:
+    text = _read(path, key, "a PEM certificate", set_command(key, "FILE"), report)
+    if text is None:
+        return []
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        report(Problem(key, f"{path}, in which there is no PEM certificate", "-----BEGIN CERTIFICATE----- ...", set_command(key, "FILE")))
+        return []
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _expired(certificate: x509.Certificate, path: Path, key: str, report: Any) -> None:
+    now, end = datetime.datetime.now(datetime.UTC), certificate.not_valid_after_utc
+    if end <= now:
+        report(Problem(key, f"{path}, which expired on {end:%Y-%m-%d}", "a certificate that is still valid", set_command(key, "FILE")))
+    elif certificate.not_valid_before_utc > now:
+        start = certificate.not_valid_before_utc
+        report(Problem(key, f"{path}, which is valid only from {start:%Y-%m-%d %H:%M} UTC", "a certificate that is valid now", "check this computer's clock: date -u"))
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _own_ca(ca: settings.CaSettings, report: Any) -> OwnCa | None:
+    assert ca.own is not None
+    certificate_key, key_key = "ca.own.certificateFile", "ca.own.keyFile"
+    path = ca.own.certificate_file
+    certificates = _certificates(path, certificate_key, report)
+    for certificate in certificates:
+        _expired(certificate, path, certificate_key, report)
+        if not _is_ca(certificate):
+            subject = certificate.subject.rfc4514_string()
+            report(Problem(certificate_key, f"{path}: {subject}, which is not a CA", "a certificate with basicConstraints CA:TRUE", set_command(certificate_key, "FILE")))
+    text = _read(ca.own.key_file, key_key, "the CA's private key in PEM", set_command(key_key, "FILE"), report)
+    if text is None or not certificates:
+        return None
+    end = certificates[0].not_valid_after_utc
+    left = (end - datetime.datetime.now(datetime.UTC)).days
+    if 0 <= left < ca.certificate_days:
+        expected = f"at most {left}: the own CA ends on {end:%Y-%m-%d}"
+        report(Problem("ca.certificateDays", str(ca.certificate_days), expected, set_command("ca.certificateDays", str(left))))
+    passphrase = ca.own.passphrase.get_secret_value().encode() if ca.own.passphrase else None
+    secret_fix = set_command("ca.own.passphrase", secret=True)
+    try:
+        private = serialization.load_pem_private_key(text.encode(), passphrase)
+    except TypeError:
+        if passphrase:
+            report(Problem("ca.own.passphrase", "[hidden]", "nothing: the key has no passphrase", remove_command("ca.own.passphrase")))
+        else:
+            report(Problem("ca.own.passphrase", "nothing", f"the passphrase of {ca.own.key_file}", secret_fix))
+        return None
+    except (ValueError, UnsupportedAlgorithm):
+        if passphrase:
+            report(Problem("ca.own.passphrase", "[hidden]", f"the passphrase of {ca.own.key_file}", secret_fix))
+        else:
+            report(Problem(key_key, f"{ca.own.key_file}, which is no PEM private key", "-----BEGIN PRIVATE KEY----- ...", set_command(key_key, "FILE")))
+        return None
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    der = serialization.Encoding.DER
+    if private.public_key().public_bytes(der, public) != certificates[0].public_key().public_bytes(der, public):
+        report(Problem(key_key, f"{ca.own.key_file}, which is another certificate's key", f"the key of {path}", set_command(key_key, "FILE")))
+        return None
+    # The tls provider takes no passphrase, so the key is handed on without one; it stays a secret of the stack.
+    plain = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return OwnCa(_pem(certificates[0]), tuple(_pem(c) for c in certificates[1:]), plain.decode())
+
+
+def _mirror_ca(path: Path, report: Any) -> str | None:
+    key = "mirrors.caCertificateFile"
+    certificates = _certificates(path, key, report)
+    for certificate in certificates:
+        _expired(certificate, path, key, report)
+    return "".join(_pem(c) for c in certificates) or None
