@@ -53,5 +53,5 @@ class Bind9(pulumi.ComponentResource):
                 ),
             },
         )
-        self.server = served.stdout.apply(lambda _: address)
+        self.server = served.id.apply(lambda _: address)
         self.register_outputs({"server": self.server})

@@ -58,15 +58,16 @@ class DockerEngine(pulumi.ComponentResource):
     Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
     """
 
-    endpoint: pulumi.Output[str]
-    """Where the engine answers, by address: `tcp://ADDRESS:2376`, or `unix:///var/run/docker.sock`; known once it does."""
+    endpoint: str
+    """Where the engine answers, by address: `tcp://ADDRESS:2376`, or `unix:///var/run/docker.sock`."""
+    ready: pulumi.Output[str]
+    """The engine's version, known once it answers."""
 
     def __init__(self, name: str, args: DockerEngineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:DockerEngine", name, None, opts)
         files: dict[str, pulumi.Input[str]] = {
             "docker.service.conf": unit(TLS_PORT if args.remote else None, args.registry_mirrors)
         }
-        local = "unix:///var/run/docker.sock"
         if args.remote:
             server = args.remote.ca.issue_server(
                 f"{name}-server", args.remote.dns_names, [args.host.address], parent=self
@@ -83,6 +84,6 @@ class DockerEngine(pulumi.ComponentResource):
             depends_on=[args.trusted],
         )
         address = f"[{args.host.address}]" if ":" in args.host.address else args.host.address
-        endpoint = f"tcp://{address}:{TLS_PORT}" if args.remote else local
-        self.endpoint = engine.stdout.apply(lambda _: endpoint)
-        self.register_outputs({"endpoint": self.endpoint})
+        self.endpoint = f"tcp://{address}:{TLS_PORT}" if args.remote else "unix:///var/run/docker.sock"
+        self.ready = engine.stdout
+        self.register_outputs({"endpoint": self.endpoint, "ready": self.ready})

@@ -128,10 +128,10 @@ class Host(pulumi.ComponentResource):
         remove = script.remove
 
         def line(script: Path) -> pulumi.Output[str]:
-            return pulumi.Output.all(**variables).apply(lambda values: command_line(script, self._user, values))
+            return pulumi.Output.from_input(dict(variables)).apply(lambda values: command_line(script, self._user, values))
 
         create = line(script.install)
-        stdin = pulumi.Output.all(**files).apply(pack) if files else None
+        stdin = pulumi.Output.from_input(dict(files)).apply(pack) if files else None
         return remote.Command(
             name,
             connection=self._connection,

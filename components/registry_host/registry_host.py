@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
-from components.ca import CA
-from components.docker_engine import DockerEngine, DockerEngineArgs, RemoteAccess
+from components.ca import CA, Certificate
+from components.docker_engine import TLS_PORT, DockerEngine, DockerEngineArgs, RemoteAccess
 from components.host import Host, Script
 from components.registry_host.htpasswd import htpasswd
 from components.templates import render
@@ -92,9 +93,25 @@ class RegistryHost(pulumi.ComponentResource):
             key_material=client.key,
             # Without the check at the start, a preview works while the machine is down, and so does a destroy.
             disable_docker_daemon_check=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[engine]),
         )
-        registry, nginx = self._containers(name, args)
+        images = {
+            role: docker.RemoteImage(f"{name}-{role}-image", name=image, opts=self._on_engine())
+            for role, image in args.images.items()
+        }
+        network = docker.Network(f"{name}-network", name="auto-devops", opts=self._on_engine())
+        # Its own resource, so that pushed images outlive the container.
+        volume = docker.Volume(f"{name}-volume", name="auto-devops-registry", opts=self._on_engine())
+        registry = self._registry(f"{name}-registry", args, images["registry"], network, volume)
+        ui = self._ui(f"{name}-ui", args, images["ui"], network, after=[registry])
+        # The wildcard serves every name of the platform that is on this machine, now and later.
+        certificate = args.ca.issue_server(
+            f"{name}-wildcard",
+            [f"*.{args.domain}", args.domain, f"*.k8s.{args.domain}"],
+            [args.host.address],
+            parent=self,
+        )
+        nginx = self._nginx(f"{name}-nginx", args, images["nginx"], network, certificate, after=[registry, ui])
 
         args.host.run(
             f"{name}-gc",
@@ -118,8 +135,10 @@ class RegistryHost(pulumi.ComponentResource):
             triggers=[nginx.id],
             depends_on=[nginx],
         )
-        self.url = verified.stdout.apply(lambda _: f"https://{registry_name}")
-        self.docker_endpoint = engine.endpoint.apply(lambda _: f"tcp://{docker_name}:2376")
+        # By the resources' ids, which an update does not change: an output that a preview shows as unknown would make
+        # everything behind it look changed.
+        self.url = verified.id.apply(lambda _: f"https://{registry_name}")
+        self.docker_endpoint = self.provider.id.apply(lambda _: f"tcp://{docker_name}:{TLS_PORT}")
         self.docker_client = pulumi.Output.secret(
             {"ca": args.ca.certificate, "certificate": client.certificate, "key": client.key}
         )
@@ -127,22 +146,45 @@ class RegistryHost(pulumi.ComponentResource):
             {"url": self.url, "docker_endpoint": self.docker_endpoint, "docker_client": self.docker_client}
         )
 
-    def _containers(self, name: str, args: RegistryHostArgs) -> tuple[docker.Container, docker.Container]:
-        opts = pulumi.ResourceOptions(parent=self, provider=self.provider)
-        # A container is known by its name and ports, so the old one has to go before the new one can come.
-        container_opts = pulumi.ResourceOptions(parent=self, provider=self.provider, delete_before_replace=True)
-        images = {
-            role: docker.RemoteImage(f"{name}-{role}-image", name=image, opts=opts) for role, image in args.images.items()
-        }
-        network = docker.Network(f"{name}-network", name="auto-devops", opts=opts)
-        # Its own resource, so that pushed images outlive the container.
-        volume = docker.Volume(f"{name}-volume", name="auto-devops-registry", opts=opts)
+    def _on_engine(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self.provider)
 
-        def attached(alias: str) -> list[docker.ContainerNetworksAdvancedArgs]:
-            return [docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[alias])]
+    def _container(
+        self,
+        name: str,
+        container: str,
+        image: docker.RemoteImage,
+        network: docker.Network,
+        *,
+        after: Sequence[pulumi.Resource] = (),
+        **args: Any,
+    ) -> docker.Container:
+        return docker.Container(
+            name,
+            name=container,
+            image=image.image_id,
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[container])],
+            restart="always",
+            **args,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=self.provider,
+                depends_on=[*after],
+                # A container is known by its name and ports: the old one has to go before the new one can come.
+                delete_before_replace=True,
+            ),
+        )
 
+    def _registry(
+        self,
+        name: str,
+        args: RegistryHostArgs,
+        image: docker.RemoteImage,
+        network: docker.Network,
+        volume: docker.Volume,
+    ) -> docker.Container:
         environment = [f"REGISTRY_STORAGE_DELETE_ENABLED={str(args.allow_deletion).lower()}"]
-        uploads: list[docker.ContainerUploadArgs] = []
+        uploads = None
         if args.login:
             environment += [
                 "REGISTRY_AUTH=htpasswd",
@@ -150,22 +192,32 @@ class RegistryHost(pulumi.ComponentResource):
                 "REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
             ]
             line = pulumi.Output.secret(htpasswd(args.login.username, args.login.password))
-            uploads.append(docker.ContainerUploadArgs(file="/auth/htpasswd", content=line, permissions="0600"))
-        registry = docker.Container(
-            f"{name}-registry",
-            name="registry",
-            image=images["registry"].image_id,
+            uploads = [docker.ContainerUploadArgs(file="/auth/htpasswd", content=line, permissions="0600")]
+        return self._container(
+            name,
+            "registry",
+            image,
+            network,
             envs=environment,
-            uploads=uploads or None,
+            uploads=uploads,
             volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/registry")],
-            networks_advanced=attached("registry"),
-            restart="always",
-            opts=container_opts,
         )
-        ui = docker.Container(
-            f"{name}-ui",
-            name="registry-ui",
-            image=images["ui"].image_id,
+
+    def _ui(
+        self,
+        name: str,
+        args: RegistryHostArgs,
+        image: docker.RemoteImage,
+        network: docker.Network,
+        *,
+        after: Sequence[pulumi.Resource],
+    ) -> docker.Container:
+        return self._container(
+            name,
+            "registry-ui",
+            image,
+            network,
+            after=after,
             envs=[
                 "SINGLE_REGISTRY=true",
                 f"REGISTRY_TITLE={args.ui_title}",
@@ -174,34 +226,35 @@ class RegistryHost(pulumi.ComponentResource):
                 "SHOW_CATALOG_NB_TAGS=true",
                 "NGINX_PROXY_PASS_URL=http://registry:5000",
             ],
-            networks_advanced=attached("registry-ui"),
-            restart="always",
-            opts=container_opts.merge(container_opts, pulumi.ResourceOptions(depends_on=[registry])),
         )
-        # The wildcard serves every name of the platform that is on this machine, now and later.
-        certificate = args.ca.issue_server(
-            f"{name}-wildcard",
-            [f"*.{args.domain}", args.domain, f"*.k8s.{args.domain}"],
-            [args.host.address],
-            parent=self,
-        )
-        nginx = docker.Container(
-            f"{name}-nginx",
-            name="nginx",
-            image=images["nginx"].image_id,
+
+    def _nginx(
+        self,
+        name: str,
+        args: RegistryHostArgs,
+        image: docker.RemoteImage,
+        network: docker.Network,
+        certificate: Certificate,
+        *,
+        after: Sequence[pulumi.Resource],
+    ) -> docker.Container:
+        upload = docker.ContainerUploadArgs
+        return self._container(
+            name,
+            "nginx",
+            image,
+            network,
+            after=after,
             uploads=[
-                docker.ContainerUploadArgs(
-                    file="/etc/nginx/conf.d/default.conf", content=nginx_configuration(args.domain)
-                ),
-                docker.ContainerUploadArgs(file="/etc/nginx/tls/certificate.pem", content=certificate.chain),
-                docker.ContainerUploadArgs(file="/etc/nginx/tls/key.pem", content=certificate.key, permissions="0600"),
+                upload(file="/etc/nginx/conf.d/default.conf", content=nginx_configuration(args.domain)),
+                upload(file="/etc/nginx/tls/certificate.pem", content=certificate.chain),
+                upload(file="/etc/nginx/tls/key.pem", content=certificate.key, permissions="0600"),
             ],
             ports=[
                 docker.ContainerPortArgs(internal=80, external=80),
                 docker.ContainerPortArgs(internal=443, external=443),
             ],
-            networks_advanced=attached("nginx"),
-            restart="always",
+            # Ready is who reaches the registry; the engine waits for that.
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8081/ready"],
                 interval="2s",
@@ -210,6 +263,4 @@ class RegistryHost(pulumi.ComponentResource):
             ),
             wait=True,
             wait_timeout=120,
-            opts=container_opts.merge(container_opts, pulumi.ResourceOptions(depends_on=[registry, ui])),
         )
-        return registry, nginx

@@ -1,0 +1,97 @@
+"""What the unit tests share: a place with keys, and settings that are valid."""
+
+from __future__ import annotations
+
+import copy
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+import settings
+from tests.unit import recording
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an SSH key and a known_hosts that pins four machines."""
+    directory = tmp_path_factory.mktemp("ssh")
+    private = ed25519.Ed25519PrivateKey.generate()
+    (directory / "id").write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+    )
+    host_key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    text = host_key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    (directory / "host.pub").write_text(text)
+    lines = [f"192.168.80.{last} {text}" for last in (110, 112, 113, 96)]
+    (directory / "known_hosts").write_text("\n".join(lines) + "\n")
+    return directory
+
+
+@pytest.fixture
+def good(keys: Path) -> dict[str, Any]:
+    """Valid settings of a stack with four machines; each test gets its own copy to spoil."""
+    return copy.deepcopy(
+        {
+            "domain": "devops.example.com",
+            "ssh": {"privateKeyFile": str(keys / "id"), "knownHostsFile": str(keys / "known_hosts")},
+            "hosts": {
+                "dns": {"address": "192.168.80.110"},
+                "registry": {"address": "192.168.80.112"},
+                "gitlab": {"address": "192.168.80.113", "user": "ops"},
+                "k8s": {"address": "192.168.80.96"},
+            },
+            "dns": {"host": "dns"},
+            "registry": {"host": "registry"},
+            "gitlab": {"host": "gitlab"},
+            "kubernetes": {"host": "k8s"},
+        }
+    )
+
+
+@pytest.fixture
+def recorder() -> recording.Recorder:
+    """Fresh Pulumi mocks."""
+    return recording.start()
+
+
+Run = Callable[..., recording.Recorder]
+
+
+@pytest.fixture
+def run_program(good: dict[str, Any]) -> Run:
+    """Runs the whole program with `good` settings, or with those passed, and returns what it registered."""
+
+    def run(config: dict[str, Any] | None = None, secret_keys: list[str] | None = None) -> recording.Recorder:
+        recorder = recording.start()
+        values = {
+            f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in (config or good).items()
+        }
+        pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
+
+        # Waits for everything that the program left outstanding, as the engine does.
+        @pulumi.runtime.test
+        def program() -> None:
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+        program()
+        return recorder
+
+    return run
+
+
+@pytest.fixture
+def parsed(good: dict[str, Any]) -> settings.Settings:
+    """The valid settings, parsed."""
+    return settings.parse(good)
