@@ -137,7 +137,7 @@ func differences(old, new resource.PropertyMap, unordered []string) map[string]p
 			}
 		}
 	}
-	return plugin.NewDetailedDiffFromObjectDiff(old.DiffIncludeUnknowns(new), true)
+	return plugin.NewDetailedDiffFromObjectDiff(old.Diff(new), true)
 }
 
 func sorted(value resource.PropertyValue) resource.PropertyValue {
