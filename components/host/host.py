@@ -13,7 +13,10 @@ from pulumi_command import remote
 
 from components.host.bundle import pack
 
-LIBRARY = Path(__file__).parent / "scripts" / "lib.sh"
+SCRIPTS = Path(__file__).parent / "scripts"
+LIBRARY = SCRIPTS / "lib.sh"
+RUNNER = SCRIPTS / "run.sh"
+UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$0"'
 
 
 @dataclass(frozen=True)
@@ -32,24 +35,35 @@ class HostArgs:
 class Script:
     """A pair of bash files: `install` makes a state true however often it runs, `remove` takes it away again.
 
-    Both run as root, with the functions of `host/scripts/lib.sh` before them, and must tolerate a half-done predecessor.
+    Both run as root with the functions of `host/scripts/lib.sh` and the directory `$FILES`, and must tolerate a half-done
+    predecessor.
     """
 
     install: Path
     remove: Path | None = None
 
 
+def command_line(step: str, user: str, variables: Mapping[str, str]) -> str:
+    """The command that unpacks a bundle from standard input and runs `step` of it as root.
+
+    It is short on purpose: the command plugin repeats it in every error. `variables` become the environment.
+    """
+    sudo = [] if user == "root" else ["sudo", "-n"]
+    assignments = [f"{key}={value}" for key, value in sorted(variables.items())]
+    return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, step])
+
+
+def bundle(script: Script, files: Mapping[str, str]) -> str:
+    """What a command gets by standard input: the scripts for now and for the removal, and `files`."""
+    contents = {"run.sh": _text(RUNNER), "lib.sh": _text(LIBRARY), "install.sh": _text(script.install)}
+    if script.remove:
+        contents["remove.sh"] = _text(script.remove)
+    return pack(contents | {f"files/{name}": content for name, content in files.items()})
+
+
 @cache
 def _text(path: Path) -> str:
     return path.read_text()
-
-
-def command_line(script: Path, user: str, variables: Mapping[str, str]) -> str:
-    """The one command that runs `script` as root with `variables` in its environment."""
-    sudo = [] if user == "root" else ["sudo", "-n"]
-    assignments = [f"{key}={value}" for key, value in sorted(variables.items())]
-    body = f"{_text(LIBRARY)}\n{_text(script)}"
-    return shlex.join([*sudo, "env", *assignments, "bash", "-c", body, script.name])
 
 
 class Host(pulumi.ComponentResource):
@@ -80,9 +94,12 @@ class Host(pulumi.ComponentResource):
             dial_error_limit=5,
             per_dial_timeout=10,
         )
-        scripts = Path(__file__).parent / "scripts"
         self._ready = self._command(
-            f"{name}-ready", Script(scripts / "ready.sh", scripts / "leave.sh"), parent=self, variables={"HOST_NAME": name}
+            f"{name}-ready",
+            Script(SCRIPTS / "ready.sh", SCRIPTS / "leave.sh"),
+            parent=self,
+            variables={"HOST_NAME": name},
+            files={},
         )
         self.ready = self._ready.stdout
         self.register_outputs({"ready": self.ready})
@@ -101,7 +118,7 @@ class Host(pulumi.ComponentResource):
         """Runs `script` on the machine at creation, again whenever something it was given changes, and `remove` at the end.
 
         `variables` become its environment; they stand on a command line, so they must not be secret. `files` (name to
-        content) reach it by standard input, where its call of `receive_files` unpacks them; they may be secret.
+        content) come with it by standard input and lie in `$FILES`, mode 0600, while it runs; they may be secret.
         All of these run it again when they change; `triggers` are further values that do.
         """
         return self._command(
@@ -121,17 +138,14 @@ class Host(pulumi.ComponentResource):
         *,
         parent: pulumi.Resource,
         variables: Mapping[str, pulumi.Input[str]],
-        files: Mapping[str, pulumi.Input[str]] | None = None,
+        files: Mapping[str, pulumi.Input[str]],
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> remote.Command:
-        remove = script.remove
+        def line(step: str) -> pulumi.Output[str]:
+            return pulumi.Output.from_input(dict(variables)).apply(lambda v: command_line(step, self._user, v))
 
-        def line(script: Path) -> pulumi.Output[str]:
-            return pulumi.Output.from_input(dict(variables)).apply(lambda values: command_line(script, self._user, values))
-
-        create = line(script.install)
-        stdin = pulumi.Output.from_input(dict(files)).apply(pack) if files else None
+        create = line("install")
         return remote.Command(
             name,
             connection=self._connection,
@@ -140,8 +154,8 @@ class Host(pulumi.ComponentResource):
             # resource: the old one's `delete` would run after the new one's `create` and take away what that made.
             update=create,
             # Removal gets what installation got; the state keeps it, as the program may not run then.
-            delete=line(remove) if remove else None,
-            stdin=stdin,
+            delete=line("remove") if script.remove else None,
+            stdin=pulumi.Output.from_input(dict(files)).apply(lambda contents: bundle(script, contents)),
             triggers=[*triggers],
             # Scripts write progress for people to standard error and results to standard output, never a secret to either.
             logging=remote.Logging.STDERR,

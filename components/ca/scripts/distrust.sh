@@ -6,5 +6,5 @@ rm -f /usr/local/share/ca-certificates/auto-devops*.crt
 if command -v update-ca-certificates >/dev/null; then
   update-ca-certificates --fresh >/dev/null 2>&1
 fi
-systemctl try-restart containerd.service docker.service
+restart_if_active containerd docker
 remove_packages ca

@@ -2,7 +2,6 @@
 # Puts the certificates that came into the system's trust store, the way Debian does it.
 set -euo pipefail
 
-receive_files
 install_packages ca ca-certificates openssl
 
 directory=/usr/local/share/ca-certificates
@@ -28,5 +27,5 @@ done
 
 # Both read the store only when they start; containers live on, with the engine's live-restore and containerd's shims.
 if [ "$CHANGED" = yes ]; then
-  systemctl try-restart containerd.service docker.service
+  restart_if_active containerd docker
 fi

@@ -3,7 +3,6 @@
 # a bad zone never replaces a good one; if the server still does not answer afterwards, the previous files come back.
 set -euo pipefail
 
-receive_files
 directory=/etc/bind/auto-devops
 serials="$STATE/dns-serial"
 

@@ -32,7 +32,7 @@ else
     place "$text" "$dhclient" 644
   fi
   keep /etc/resolv.conf
-  printf '# auto-devops: the platform'\''s own name server; `pulumi destroy` brings the previous file back.\nnameserver %s\n' "$SERVER" >"$text"
+  printf '# auto-devops: the platform'\''s own name server; destroying the stack brings the previous file back.\nnameserver %s\n' "$SERVER" >"$text"
   if [ -L /etc/resolv.conf ]; then rm -f /etc/resolv.conf; fi
   place "$text" /etc/resolv.conf 644
 fi

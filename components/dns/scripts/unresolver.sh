@@ -5,7 +5,7 @@ set -euo pipefail
 if [ -e /etc/systemd/resolved.conf.d/auto-devops.conf ]; then
   rm -f /etc/systemd/resolved.conf.d/auto-devops.conf
   rmdir --ignore-fail-on-non-empty /etc/systemd/resolved.conf.d
-  systemctl try-restart systemd-resolved
+  restart_if_active systemd-resolved
 fi
 if [ -e /etc/NetworkManager/conf.d/auto-devops.conf ]; then
   rm -f /etc/NetworkManager/conf.d/auto-devops.conf

@@ -2,7 +2,6 @@
 # Docker from the distribution, with our drop-in. TLS_PORT is empty where only this machine itself uses the engine.
 set -euo pipefail
 
-receive_files
 directory=/etc/docker/auto-devops
 dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 

@@ -14,7 +14,7 @@ rm -rf /etc/docker/auto-devops
 systemctl daemon-reload
 
 if [ "$came_with_us" = no ]; then
-  systemctl try-restart docker
+  restart_if_active docker
   remove_packages docker
   exit 0
 fi

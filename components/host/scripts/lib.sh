@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Stands before every script that a Host runs; the scripts themselves are the files beside the components.
+# Functions for the scripts that a Host runs (see run.sh); those are the files beside the components.
 set -euo pipefail
 umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -17,15 +17,6 @@ fail() {
     printf '  fix:      %s\n' "$3"
   } >&2
   exit 1
-}
-
-# receive_files: unpacks what came by standard input into a private directory, named by $FILES, and removes it at exit.
-receive_files() {
-  FILES=$(mktemp -d /run/auto-devops.XXXXXX)
-  chmod 700 "$FILES"
-  # shellcheck disable=SC2064 # the directory of now
-  trap "rm -rf '$FILES'" EXIT
-  base64 -d | tar -x -C "$FILES"
 }
 
 # place SOURCE TARGET MODE: puts a file where it belongs, in one step; says by its status whether anything changed.
@@ -148,6 +139,14 @@ remove_packages() {
   rm -f "$list"
   exec 8<&-
   forget_empty
+}
+
+# restart_if_active UNIT...: restarts those of the units that run; the others, and those not installed, are left alone.
+restart_if_active() {
+  local unit
+  for unit in "$@"; do
+    if systemctl -q is-active "$unit"; then systemctl restart "$unit"; fi
+  done
 }
 
 # await SECONDS WHAT COMMAND...: runs COMMAND until it succeeds, says what it waits for, gives up after SECONDS.

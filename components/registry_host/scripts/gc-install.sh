@@ -2,7 +2,6 @@
 # The registry's garbage collection as a timer of systemd.
 set -euo pipefail
 
-receive_files
 if ! output=$(systemd-analyze calendar "$SCHEDULE" 2>&1); then
   say "$output"
   fail "the schedule $SCHEDULE" "a calendar expression that systemd understands" \
