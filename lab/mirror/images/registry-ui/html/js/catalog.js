@@ -1,5 +1,5 @@
 /** The list of repositories, page by page, with a filter and (if asked for) the number of tags of each. */
-import { announce, element } from "./dom.js";
+import { element } from "./dom.js";
 import { plural } from "./format.js";
 import { emptyNotice, errorNotice } from "./notices.js";
 import { inParallel } from "./registry.js";
@@ -9,6 +9,7 @@ export const repositoryLink = (name) => `#/repository/${name.split("/").map(enco
 export async function showCatalog({ main, registry, config, pullHost, signal, reload }) {
   const known = []; // { name, item, count: element or null, empty }
   let next = null;
+  let loading = null; // the page that is being fetched, if any
 
   const summary = element("p", { class: "summary", "data-summary": true });
   const list = element("ul", { class: "repositories", "aria-label": "Repositories" });
@@ -26,21 +27,28 @@ export async function showCatalog({ main, registry, config, pullHost, signal, re
   const more = element("button", {
     type: "button", class: "button", "data-action": "more",
     onclick: async () => {
+      const already = known.length;
       more.disabled = true;
       await load().catch(fail);
       more.disabled = false;
+      known[already]?.item.querySelector("a").focus();
     },
   }, "Show more repositories");
 
   function fail(error) {
     if (error.name !== "AbortError") {
       next = null;
+      summary.textContent = known.length > 0 ? "The list is not complete" : "";
       below.replaceChildren(errorNotice(error, reload));
+      main.dataset.state = "error";
     }
   }
 
   /** Shows what the filter lets through, and says what is not shown and why. */
   function arrange() {
+    if (loading) {
+      return; // It comes back here when the page is there.
+    }
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const hidden = known.filter(({ empty }) => empty);
     let shown = 0;
@@ -49,7 +57,7 @@ export async function showCatalog({ main, registry, config, pullHost, signal, re
       shown += item.hidden ? 0 : 1;
     }
     const total = known.length - hidden.length;
-    const all = `${next ? "the first " : ""}${plural(total, "repository", "repositories")}`;
+    const all = `${plural(total, "repository", "repositories")}${next ? " so far" : ""}`;
     summary.textContent = words.length > 0 ? `${shown} of ${all}` : all;
     below.replaceChildren();
     if (known.length === 0) {
@@ -69,7 +77,18 @@ export async function showCatalog({ main, registry, config, pullHost, signal, re
     main.dataset.state = known.length === 0 ? "empty" : "ready";
   }
 
+  /** Fetches the next page, or joins who is fetching it already. */
   async function load() {
+    loading ??= loadPage();
+    try {
+      await loading;
+    } finally {
+      loading = null;
+    }
+    arrange();
+  }
+
+  async function loadPage() {
     const page = await registry.catalogPage(config.catalogElementsLimit, next, signal);
     next = page.next;
     const added = page.repositories.map((name) => {
@@ -86,14 +105,20 @@ export async function showCatalog({ main, registry, config, pullHost, signal, re
     list.append(...added.map(({ item }) => item));
     if (config.showCatalogNbTags) {
       await inParallel(added, async (entry) => {
-        const { length } = await registry.tags(entry.name, signal);
-        entry.empty = length === 0;
-        entry.count.textContent = plural(length, "tag");
         entry.count.classList.remove("loading");
-        entry.count.dataset.tags = length;
+        try {
+          const { length } = await registry.tags(entry.name, signal);
+          entry.empty = length === 0;
+          entry.count.textContent = plural(length, "tag");
+          entry.count.dataset.tags = length;
+        } catch (error) {
+          if (error.kind !== "forbidden") {
+            throw error;
+          }
+          entry.count.textContent = "no access";
+        }
       });
     }
-    arrange();
   }
 
   main.replaceChildren(
@@ -102,15 +127,5 @@ export async function showCatalog({ main, registry, config, pullHost, signal, re
       element("label", { class: "search" }, element("span", { class: "off-screen" }, "Filter repositories"), filter)),
     list, below);
   summary.textContent = "Asking the registry…";
-  try {
-    await load();
-  } catch (error) {
-    if (error.name !== "AbortError") {
-      announce(error.message, true);
-      summary.textContent = "";
-      list.replaceChildren();
-      below.replaceChildren(errorNotice(error, reload));
-      main.dataset.state = "error";
-    }
-  }
+  await load().catch(fail);
 }

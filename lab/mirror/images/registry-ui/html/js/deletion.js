@@ -8,8 +8,8 @@ export function confirmDeletion({ repository, tag, digest, others }) {
   dialog.querySelector("#delete-text").replaceChildren(
     others.length > 0
       ? element("p", { class: "warning", "data-also-deleted": others.join(" ") },
-        "The same image also carries ", others.map((other, index) => [index > 0 ? ", " : "", element("strong", {}, other)]).flat(),
-        ": the registry deletes these tags with it.")
+        `The registry deletes the image with all its tags, so ${others.length === 1 ? "this goes" : "these go"} too: `,
+        others.flatMap((other, index) => [index > 0 ? ", " : "", element("strong", {}, other)]))
       : element("p", {}, "No other tag of this repository names the same image."),
     element("p", { class: "hint" }, element("code", {}, digest)),
     element("p", { class: "hint" }, "This can't be undone. The space is freed by the registry's next garbage collection."));

@@ -29,11 +29,11 @@ export function announce(text, failed = false) {
 }
 
 /** A button that copies `text` and says so. */
-export function copyButton(text, label, attributes = {}) {
+export function copyButton(text, label, attributes = {}, face = "Copy") {
   return element("button", {
     type: "button", class: "button small", "aria-label": label, title: label, ...attributes,
     onclick: async () => announce(await copy(text) ? `Copied: ${text}` : `This browser refused to copy: ${text}`),
-  }, "Copy");
+  }, face);
 }
 
 async function copy(text) {

@@ -18,15 +18,18 @@ export function sizes(list) {
   return least === most ? least : `${least} – ${most}`;
 }
 
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const steps = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
 
 /** "3 days ago" for a Date. */
 export function ago(date, now = Date.now()) {
   let value = (date.getTime() - now) / 1000;
+  if (Math.abs(value) < 60) {
+    return "just now";
+  }
   for (const [unit, length] of steps) {
     if (Math.abs(value) < length) {
-      return relative.format(Math.round(value), unit);
+      return relative.format(Math.trunc(value), unit);
     }
     value /= length;
   }

@@ -9,12 +9,14 @@ const main = document.getElementById("main");
 let showing = new AbortController();
 
 async function start() {
-  const answer = await fetch("config.json", { cache: "no-store" });
+  // Not a relative address: the page's own may carry a user and a password, with which fetch() refuses to work.
+  const base = location.origin + location.pathname.replace(/\/[^/]*$/, "");
+  const answer = await fetch(`${base}/config.json`, { cache: "no-store" });
   if (!answer.ok) {
     throw new Error(`The page's settings can't be read: config.json answered HTTP ${answer.status}.`);
   }
   const config = await answer.json();
-  const url = config.registryUrl || location.origin + location.pathname.replace(/\/[^/]*$/, "");
+  const url = config.registryUrl || base;
   const registry = new Registry({ url, secured: config.registrySecured, noCacheHeader: config.useControlCacheHeader });
   const { host, pathname } = new URL(url);
   const pullHost = config.pullUrl.replace(/^https?:\/\//, "").replace(/\/+$/, "") || host + pathname.replace(/\/+$/, "");

@@ -193,7 +193,13 @@ async function explain(answer, method, url) {
   const words = first ? `${first.message ?? first.code} (HTTP ${answer.status})` : `HTTP ${answer.status}`;
   switch (answer.status) {
     case 401:
-      return new RegistryError("unauthorized", "The registry wants a login.", "Reload the page to be asked for it again.");
+      return new RegistryError(
+        "unauthorized",
+        "The registry wants a login.",
+        /^basic/i.test(answer.headers.get("WWW-Authenticate") ?? "")
+          ? "Try again to be asked for user and password."
+          : "This page logs in with user and password only, and the registry asks for something else.",
+      );
     case 403:
       return new RegistryError("forbidden", `The registry does not permit this: ${words}.`);
     case 404:

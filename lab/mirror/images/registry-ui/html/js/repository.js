@@ -7,19 +7,17 @@ import { tagOrder } from "./order.js";
 import { inParallel } from "./registry.js";
 
 export async function showRepository({ main, registry, config, pullHost, signal, reload }, repository) {
-  const rows = new Map(); // tag -> { row, details, digest }, as far as they were ever shown
-  let tags = [];
+  const rows = new Map(); // tag -> what makeRows returned, as far as the tag was ever shown
+  let tags = null; // until the registry has answered
   let limit = config.taglistPageSize;
   let shownTags = [];
 
   const summary = element("p", { class: "summary", "data-summary": true });
   const headings = ["Tag", "Platform", "Size", "Created", config.showContentDigest ? "Digest" : null, "Actions"].filter(Boolean);
-  const body = element("tbody");
   const table = element("table", { class: "tags" },
     element("caption", { class: "off-screen" }, `Tags of ${repository}`),
     element("thead", {}, element("tr", {}, headings.map((heading) =>
-      element("th", { scope: "col" }, heading === "Actions" ? element("span", { class: "off-screen" }, heading) : heading)))),
-    body);
+      element("th", { scope: "col" }, heading === "Actions" ? element("span", { class: "off-screen" }, heading) : heading)))));
   const below = element("div", { class: "below" });
   const filter = element("input", {
     type: "search", id: "filter", "data-filter": true, placeholder: "Filter tags", autocomplete: "off", spellcheck: "false",
@@ -28,6 +26,9 @@ export async function showRepository({ main, registry, config, pullHost, signal,
 
   /** Shows the tags that the filter lets through, up to the page's limit. */
   function arrange() {
+    if (tags === null) {
+      return;
+    }
     const wanted = tags.filter((tag) => tag.toLowerCase().includes(filter.value.trim().toLowerCase()));
     shownTags = wanted.slice(0, limit);
     for (const tag of rows.keys()) {
@@ -36,8 +37,8 @@ export async function showRepository({ main, registry, config, pullHost, signal,
       }
     }
     const fresh = shownTags.filter((tag) => !rows.has(tag));
-    fresh.forEach((tag) => rows.set(tag, makeRow(tag)));
-    body.replaceChildren(...shownTags.flatMap((tag) => [rows.get(tag).row, rows.get(tag).details]));
+    fresh.forEach((tag) => rows.set(tag, makeRows(tag)));
+    table.replaceChildren(table.caption, table.tHead, ...shownTags.map((tag) => rows.get(tag).group));
     summary.textContent = filter.value.trim() ? `${wanted.length} of ${plural(tags.length, "tag")}` : plural(tags.length, "tag");
     table.hidden = shownTags.length === 0;
     below.replaceChildren();
@@ -57,7 +58,8 @@ export async function showRepository({ main, registry, config, pullHost, signal,
     inParallel(fresh, (tag) => describe(tag, rows.get(tag)));
   }
 
-  function makeRow(tag) {
+  /** A table body of its own per tag: its columns, its pull command, its details. */
+  function makeRows(tag) {
     const pull = `docker pull ${pullHost}/${repository}:${tag}`;
     const cells = {
       platform: element("td", { "data-label": "Platform", class: "loading" }, "…"),
@@ -77,17 +79,21 @@ export async function showRepository({ main, registry, config, pullHost, signal,
       type: "button", class: "button small danger-outline", "data-action": "delete", "aria-label": `Delete ${tag}`,
       onclick: () => erase(tag),
     }, "Delete") : null;
-    const pullLine = element("div", { class: "pull", "data-pull": pull },
-      element("code", {}, pull), copyButton(pull, `Copy the docker pull command of ${tag}`, { "data-action": "copy-pull" }));
-    const row = element("tr", { "data-tag": tag },
-      element("th", { scope: "row" }, element("span", { class: "tag" }, tag), pullLine),
-      cells.platform, cells.size, cells.created, cells.digest,
-      element("td", { class: "actions" }, element("div", {}, toggle, remove)));
-    return { row, details, cells, toggle, pullLine, digest: null };
+    const pullLine = element("tr", { class: "pull", "data-pull": pull }, element("td", { colspan: headings.length },
+      element("div", {},
+        element("code", {}, breakable(pull)),
+        copyButton(pull, `Copy the docker pull command of ${tag}`, { "data-action": "copy-pull" }))));
+    const group = element("tbody", { "data-tag": tag },
+      element("tr", {},
+        element("th", { scope: "rowgroup", class: "tag" }, tag),
+        cells.platform, cells.size, cells.created, cells.digest,
+        element("td", { class: "actions" }, element("div", {}, toggle, remove))),
+      pullLine, details);
+    return { group, details, cells, toggle, pullLine, digest: null };
   }
 
   async function describe(tag, entry) {
-    const { row, cells, toggle, pullLine } = entry;
+    const { group, cells, toggle, pullLine } = entry;
     Object.values(cells).forEach((cell) => cell?.classList.remove("loading"));
     let found;
     try {
@@ -96,13 +102,13 @@ export async function showRepository({ main, registry, config, pullHost, signal,
       if (error.name !== "AbortError") {
         Object.values(cells).forEach((cell) => cell?.replaceChildren());
         cells.platform.replaceChildren(element("span", { class: "problem", title: error.hint ?? "" }, error.message));
-        row.dataset.error = error.kind ?? "other";
+        group.dataset.error = error.kind ?? "other";
       }
       return;
     }
     const { images } = found;
     entry.digest = found.digest;
-    row.dataset.digest = found.digest ?? "";
+    group.dataset.digest = found.digest ?? "";
     const known = images.filter((image) => image.size !== null);
     const dates = known.map((image) => created(image.created)).filter(Boolean);
     cells.platform.replaceChildren(...images.map((image) => element("span", { class: "chip" },
@@ -110,8 +116,8 @@ export async function showRepository({ main, registry, config, pullHost, signal,
     cells.size.replaceChildren(known.length > 0 ? sizes(known.map((image) => image.size)) : "–");
     cells.created.replaceChildren(when(dates.length > 0 ? new Date(Math.max(...dates)) : null));
     cells.digest?.replaceChildren(found.digest
-      ? element("span", { class: "digest" }, element("code", { title: found.digest }, shortDigest(found.digest)),
-        copyButton(found.digest, `Copy the digest of ${tag}`, { "data-action": "copy-digest" }))
+      ? copyButton(found.digest, `${shortDigest(found.digest)}: copy the digest of ${tag}`,
+        { class: "digest", title: found.digest, "data-action": "copy-digest" }, shortDigest(found.digest))
       : "–");
     if (found.kind === "artifact") {
       pullLine.remove(); // Docker can't pull it.
@@ -145,17 +151,17 @@ export async function showRepository({ main, registry, config, pullHost, signal,
       if (!await confirmDeletion({ repository, tag, digest, others: others.sort(tagOrder(config.taglistOrder)) })) {
         return;
       }
-      const { row } = rows.get(tag) ?? {};
-      row?.classList.add("leaving");
+      const { group } = rows.get(tag);
+      group.classList.add("leaving");
       try {
         await registry.remove(repository, digest);
       } finally {
-        row?.classList.remove("leaving");
+        group.classList.remove("leaving");
       }
       await refresh();
       announce(`Deleted ${[tag, ...others].map((name) => `${repository}:${name}`).join(", ")}`);
       const neighbour = shownTags[Math.min(position, shownTags.length - 1)];
-      (rows.get(neighbour)?.row.querySelector('[data-action="delete"]') ?? main.querySelector("h1")).focus();
+      (rows.get(neighbour)?.group.querySelector('[data-action="delete"]') ?? main.querySelector("h1")).focus();
     } catch (error) {
       if (error.name !== "AbortError") {
         announce([`${tag} was not deleted.`, error.message, error.hint].filter(Boolean).join(" "), true);
@@ -175,13 +181,15 @@ export async function showRepository({ main, registry, config, pullHost, signal,
     await refresh();
   } catch (error) {
     if (error.name !== "AbortError") {
-      announce(error.message, true);
       summary.textContent = "";
       below.replaceChildren(errorNotice(error, reload));
       main.dataset.state = "error";
     }
   }
 }
+
+/** Lets a long name break after its slashes rather than anywhere. */
+const breakable = (text) => text.split(/(?<=\/)/).flatMap((part, index) => (index > 0 ? [element("wbr"), part] : [part]));
 
 function when(date) {
   return date
@@ -196,7 +204,7 @@ function detailsOf({ digest, mediaType, images }, showHistory) {
       element("dt", {}, "Manifest"), element("dd", {}, element("code", {}, digest ?? "unknown")),
       element("dt", {}, "Type"), element("dd", {}, element("code", {}, mediaType))),
     images.map((image) => element("section", { "data-platform": image.platform ? platform(image.platform) : "" },
-      element("h3", {}, image.platform ? platform(image.platform) : image.artifactType,
+      element("h2", {}, image.platform ? platform(image.platform) : image.artifactType,
         element("span", { class: "summary" }, image.size === null ? " not in this registry" : ` ${size(image.size)}`)),
       images.length > 1 ? element("p", { class: "hint" }, element("code", {}, image.digest)) : null,
       showHistory && image.history.length > 0
