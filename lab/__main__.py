@@ -4,73 +4,151 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
-from lab import certificates, engine, images, machines, network, paths
-from lab.inventory import MACHINES, MIRROR, SERVERS, WORKSTATION, Machine, machine
-from lab.steps import LabError, Plan, Step, StepLog, console
+from lab import (
+    base,
+    certificates,
+    engine,
+    images,
+    machines,
+    mirror,
+    network,
+    paths,
+    stack,
+    status,
+    teardown,
+    tools,
+    verify,
+    workstation,
+)
+from lab.inventory import MACHINES, MIRROR, WORKSTATION, Machine, machine
+from lab.steps import LabError, Plan, console, elapsed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("machines", help="machines and mirror, without the stack")
-    commands.add_parser("down", help="remove the lab; caches stay")
-    restart = commands.add_parser("restart", help="reboot a machine and wait until it is back")
-    restart.add_argument("name", choices=[each.name for each in MACHINES])
-    shell = commands.add_parser("shell", help="open a machine, or run one command there")
-    shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=[each.name for each in MACHINES])
-    shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
-    chosen = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(chosen)
+        if words[:1] == ["pulumi"]:
+            # All that follows is pulumi's own.
+            return stack.run(words[1:])
+        return _dispatch(_parser().parse_args(words))
     except LabError as error:
         console.print(f"lab: {error}", style="red", markup=False)
         if error.fix:
             console.print(f"To go on: {error.fix}", markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. The same command continues where it stopped; `make down` removes the lab.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="the machines and stack dev on them, checked from the workstation")
+    commands.add_parser("machines", help="machines, mirror and tools, without the stack")
+    commands.add_parser("preview", help="what `pulumi up` would do")
+    commands.add_parser("down", help="remove the lab; caches stay")
+    commands.add_parser("status", help="what runs, and which tools are used")
+    commands.add_parser("verify", help="check the stack from the workstation")
+    commands.add_parser("pulumi", help="run pulumi on stack dev: pulumi ARGUMENT…")
+    restart = commands.add_parser("restart", help="reboot a machine and wait until it is back")
+    restart.add_argument("name", choices=[each.name for each in MACHINES])
+    shell = commands.add_parser("shell", help="open a machine, or run one command there")
+    shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=[each.name for each in MACHINES])
+    shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
+    return parser
 
 
 def _dispatch(chosen: argparse.Namespace) -> int:
-    if chosen.command == "machines":
-        with _alone():
-            plan = Plan(again="python -m lab machines")
-            add_machines(plan)
-            plan.run()
-        return 0
-    if chosen.command == "restart":
-        each = machine(chosen.name)
-        plan = Plan(again=f"python -m lab restart {each.name}")
-        plan.add(f"restart {each.name}", lambda log: machines.restart(log, each))
-        plan.run()
-        return 0
-    if chosen.command == "shell":
-        return _shell(machine(chosen.name), chosen.line)
+    match chosen.command:
+        case "up":
+            return _up()
+        case "machines":
+            _run(_prepared("python -m lab machines"))
+            return 0
+        case "preview":
+            _run(_prepared("make preview"))
+            status.show_tools()
+            return stack.run(["preview"])
+        case "down":
+            with _alone():
+                if not teardown.run():
+                    console.print("The lab is down already.")
+            return 0
+        case "status":
+            return status.show()
+        case "verify":
+            plan = Plan(again="python -m lab verify")
+            plan.add("verify", verify.run)
+            _run(plan)
+            return 0
+        case "restart":
+            each = machine(chosen.name)
+            plan = Plan(again=f"python -m lab restart {each.name}")
+            plan.add(f"restart {each.name}", lambda log: machines.restart(log, each))
+            _run(plan)
+            return 0
+        case "shell":
+            return _shell(machine(chosen.name), chosen.line)
     raise AssertionError(chosen.command)
 
 
+def _up() -> int:
+    started = time.monotonic()
+    plan = _prepared("make up")
+    plan.add("pulumi up", stack.up, plan.names())
+    plan.add("workstation", workstation.set_up, ["pulumi up"])
+    plan.add("verify", verify.run, ["workstation"])
+    _run(plan)
+    console.print()
+    status.show_tools()
+    console.print()
+    status.show_summary()
+    console.print(f"\nUp in {elapsed(time.monotonic() - started)}.")
+    return 0
+
+
+def _prepared(again: str) -> Plan:
+    """All that `pulumi` on stack dev needs: tools, machines, a filled mirror, the stack itself."""
+    plan = Plan(again)
+    plan.add("pulumi CLI", tools.build_cli)
+    plan.add("plugins", tools.build_plugins)
+    plan.add("tools", tools.choose, ["pulumi CLI", "plugins"])
+    plan.add("stack", stack.prepare, ["tools"])
+    add_machines(plan)
+    return plan
+
+
+def _run(plan: Plan) -> None:
+    with _alone():
+        plan.run()
+
+
 def add_machines(plan: Plan) -> None:
-    """Steps that bring up every machine and known_hosts."""
+    """Add the steps that bring up every machine, the mirror's content and known_hosts."""
     plan.add("ssh key", machines.make_key)
     plan.add("mirror CA", certificates.make)
     plan.add("engine", engine.up)
     plan.add("network", network.up, ["engine"])
-    plan.add("base image", images.make_base, ["engine"])
+    plan.add("base image", base.make, ["engine"])
     plan.add("image server", lambda log: images.make_machine(log, "server"), ["base image"])
     for kind in ("mirror", "resolved", "workstation"):
-        plan.add(f"image {kind}", lambda log, kind=kind: images.make_machine(log, kind), ["image server"])
+        plan.add(f"image {kind}", partial(images.make_machine, kind=kind), ["image server"])
     for each in MACHINES:
         plan.add(
             f"machine {each.name}",
-            lambda log, each=each: machines.up(log, each),
+            partial(machines.up, machine=each),
             ["ssh key", "mirror CA", "network", f"image {each.image}"],
         )
+    plan.add("mirror images", mirror.fill, [f"machine {MIRROR.name}"])
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 
 

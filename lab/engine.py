@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from lab import paths
@@ -22,6 +24,9 @@ from lab.steps import LabError, StepLog, wait_until
 
 _CONTAINERD_SOCKET = paths.RUN / "containerd.sock"
 _DAEMONS = ("dockerd", "containerd")
+# Made by the daemons whatever their settings say. Parents come last.
+_STRAY_FOLDERS = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
+_STRAY = paths.RUN / "stray-folders"
 
 
 def client(timeout: int = 120) -> docker.DockerClient:
@@ -39,6 +44,15 @@ def answers() -> bool:
         return False
 
 
+def has_image(tag: str) -> bool:
+    """Whether the engine has an image of that name."""
+    try:
+        client().images.get(tag)
+    except ImageNotFound:
+        return False
+    return True
+
+
 def up(log: StepLog) -> str:
     """Start the engine unless it runs."""
     if _pid("containerd") and _pid("dockerd") and answers():
@@ -46,25 +60,26 @@ def up(log: StepLog) -> str:
     down(log)
     paths.RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths.DOCKER_DATA.mkdir(parents=True, exist_ok=True)
+    if not _STRAY.exists():
+        _STRAY.write_text("\n".join(folder for folder in _STRAY_FOLDERS if not Path(folder).exists()))
     settings = paths.RUN / "daemon.json"
     # dockerd would otherwise leave a key in the computer's own /etc/docker.
     settings.write_text(json.dumps({"deprecated-key-path": str(paths.DOCKER_DATA / "key.json")}))
     containerd_settings = paths.RUN / "containerd.toml"
     containerd_settings.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    root, state = paths.CONTAINERD_DATA, paths.RUN / "containerd"
     _start(
         log,
         "containerd",
-        ["--config", containerd_settings, "--root", paths.CONTAINERD_DATA]
-        + ["--state", paths.RUN / "containerd", "--address", _CONTAINERD_SOCKET],
+        f"--config {containerd_settings} --root {root} --state {state} --address {_CONTAINERD_SOCKET}",
     )
     wait_until(log, "containerd's socket", _CONTAINERD_SOCKET.exists, 30)
     _start(
         log,
         "dockerd",
-        ["--config-file", settings, "--containerd", _CONTAINERD_SOCKET]
-        + ["--data-root", paths.DOCKER_DATA, "--exec-root", paths.RUN / "docker"]
-        + ["--host", f"unix://{paths.DOCKER_SOCKET}", "--pidfile", paths.RUN / "docker.pid"]
-        + ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
+        f"--config-file {settings} --containerd {_CONTAINERD_SOCKET} --data-root {paths.DOCKER_DATA}"
+        f" --exec-root {paths.RUN / 'docker'} --host unix://{paths.DOCKER_SOCKET} --pidfile {paths.RUN / 'docker.pid'}"
+        " --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false",
     )
     wait_until(log, "the engine's first answer", answers, 60, fix=f"read {paths.LOGS / 'dockerd.log'}")
     return f"Docker {client().version()['Version']}"
@@ -85,6 +100,18 @@ def down(log: StepLog) -> None:
             time.sleep(0.1)
 
 
+def remove_files(log: StepLog) -> None:
+    """Remove what the daemons leave outside the cache, once they have ended."""
+    for folder in (paths.RUN, paths.DOCKER_DATA, paths.CONTAINERD_DATA):
+        unmount_below(folder, log)
+    for folder in map(Path, _STRAY.read_text().split() if _STRAY.exists() else ()):
+        # Only those that were not there before, and that nobody else has put something in since.
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    if paths.RUN.exists():
+        shutil.rmtree(paths.RUN)
+
+
 def shims() -> list[int]:
     """Processes that containerd left beside its containers; none is there once the containers are removed."""
     found = []
@@ -94,6 +121,14 @@ def shims() -> list[int]:
             if words and "containerd-shim" in words[0] and str(_CONTAINERD_SOCKET) in words:
                 found.append(int(entry.name))
     return found
+
+
+def unmount_below(folder: Path, log: StepLog) -> None:
+    """Take away whatever is mounted at or below a folder of the lab."""
+    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed(points):
+        if point == str(folder) or point.startswith(f"{folder}/"):
+            log.run(["umount", "--lazy", point])
 
 
 def _pid_file(name: str) -> Path:
@@ -117,8 +152,8 @@ def _pid(name: str) -> int | None:
     return pid if words and Path(words[0]).name == name and str(paths.RUN) in " ".join(words) else None
 
 
-def _start(log: StepLog, name: str, arguments: list[str | Path]) -> None:
-    words = [name, *map(str, arguments)]
+def _start(log: StepLog, name: str, arguments: str) -> None:
+    words = [name, *shlex.split(arguments)]
     log.write("$ " + " ".join(words))
     output = paths.LOGS / f"{name}.log"
     with output.open("ab") as file:

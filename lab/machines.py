@@ -14,7 +14,6 @@ from pathlib import Path
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
-from docker.types import EndpointConfig
 
 from lab import apt, engine, images, paths
 from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, NETWORK, Machine
@@ -118,7 +117,10 @@ def collect_known_hosts(log: StepLog) -> str:
             raise LabError(f"machine {machine.name} has no SSH host keys: {output.strip()}")
         lines += [f"{machine.address} {' '.join(key.split()[:2])}" for key in output.splitlines()]
     paths.KNOWN_HOSTS.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    paths.KNOWN_HOSTS.write_text("\n".join(lines) + "\n")
+    # Replaced in one go: a pulumi that reads it meanwhile never sees half of it.
+    draft = paths.KNOWN_HOSTS.with_suffix(".draft")
+    draft.write_text("\n".join(lines) + "\n")
+    draft.rename(paths.KNOWN_HOSTS)
     log.write(f"{len(lines)} keys of {len(MACHINES)} machines")
     return f"{len(lines)} keys"
 
@@ -126,8 +128,25 @@ def collect_known_hosts(log: StepLog) -> str:
 def ssh_command(machine: Machine, *arguments: str) -> list[str]:
     """The ssh command that reaches a machine with this lab's key and known_hosts only."""
     return [
-        *("ssh", "-i", str(paths.SSH_KEY), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
-        *("-o", f"UserKnownHostsFile={paths.KNOWN_HOSTS}", "-o", "GlobalKnownHostsFile=none", "-o", "LogLevel=ERROR"),
+        *(
+            "ssh",
+            "-i",
+            str(paths.SSH_KEY),
+            "-F",
+            "none",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "StrictHostKeyChecking=yes",
+        ),
+        *(
+            "-o",
+            f"UserKnownHostsFile={paths.KNOWN_HOSTS}",
+            "-o",
+            "GlobalKnownHostsFile=none",
+            "-o",
+            "LogLevel=ERROR",
+        ),
         f"{machine.user}@{machine.address}",
         *arguments,
     ]
@@ -197,7 +216,10 @@ def _create(machine: Machine, image: str) -> Container:
         docker.volumes.create(volume, labels={LABEL: machine.name})
         binds.append(f"{volume}:{path}")
     if machine == MIRROR:
-        for outside, inside in ((paths.MIRROR_REGISTRY, "docker-registry"), (paths.MIRROR_APT, "apt-cacher-ng")):
+        for outside, inside in (
+            (paths.MIRROR_REGISTRY, "docker-registry"),
+            (paths.MIRROR_APT, "apt-cacher-ng"),
+        ):
             outside.mkdir(parents=True, exist_ok=True)
             parent = "/var/lib" if inside == "docker-registry" else "/var/cache"
             binds.append(f"{outside}:{parent}/{inside}")
@@ -224,9 +246,8 @@ def _create(machine: Machine, image: str) -> Container:
         stop_signal="SIGRTMIN+3",
         volumes=[bind.split(":")[1] for bind in binds],
         host_config=host_config,
-        networking_config=api.create_networking_config(
-            {NETWORK: EndpointConfig(api._version, ipv4_address=machine.address)}
-        ),
+        # The typed helper's stubs are wrong about its argument; this is the API's own form.
+        networking_config={"EndpointsConfig": {NETWORK: {"IPAMConfig": {"IPv4Address": machine.address}}}},
     )
     found = docker.containers.get(created["Id"])
     if machine == MIRROR:
@@ -257,11 +278,14 @@ def _execute(target: Container, command: list[str]) -> tuple[int, str]:
         result = target.exec_run(command)
     except APIError as error:
         return 1, str(error)
-    return int(result.exit_code or 0), bytes(result.output).decode(errors="replace")
+    assert isinstance(result.output, bytes)
+    return int(result.exit_code or 0), result.output.decode(errors="replace")
 
 
 def _last_words(target: Container) -> str:
-    return bytes(target.logs(tail=5)).decode(errors="replace").strip() or "nothing"
+    said = target.logs(tail=5)
+    assert isinstance(said, bytes)
+    return said.decode(errors="replace").strip() or "nothing"
 
 
 def _ssh_banner(address: str) -> bool:

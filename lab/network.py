@@ -55,15 +55,24 @@ def up(log: StepLog) -> str:
 
 
 def down(log: StepLog) -> None:
-    """Remove the rules, the bridge, and what the kernel was told."""
+    """Remove the rules and the bridge."""
     for table, chain, rule in _RULES:
         while _iptables(table, "-C", chain, rule):
             log.run(["iptables", "-w", "-t", table, "-D", chain, *rule])
-    if Path(f"/sys/class/net/{BRIDGE}").exists():
+    if bridge_exists():
         log.run(["ip", "link", "delete", BRIDGE])
+
+
+def restore_forwarding() -> None:
+    """Give the kernel back the setting it had before `up`."""
     if _FORWARD_BEFORE.exists():
         _FORWARD.write_text(_FORWARD_BEFORE.read_text())
         _FORWARD_BEFORE.unlink()
+
+
+def bridge_exists() -> bool:
+    """Whether the lab's bridge is there."""
+    return Path(f"/sys/class/net/{BRIDGE}").exists()
 
 
 def rules_left() -> list[str]:

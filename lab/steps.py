@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -26,6 +28,9 @@ from lab import paths
 console = Console(highlight=False, soft_wrap=True)
 PLAIN_REPORT_EVERY = 30.0
 """Seconds between two plain lines about the same waiting step, where there is no terminal."""
+
+
+_children: set[subprocess.Popen[bytes]] = set()
 
 
 class LabError(Exception):
@@ -62,7 +67,6 @@ class StepLog:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: bytes | None = None,
-        timeout: float | None = None,
     ) -> str:
         """Run a command to its end, its output going to the log and its last line to the progress; return it.
 
@@ -79,9 +83,7 @@ class StepLog:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        watchdog = threading.Timer(timeout, process.kill) if timeout else None
-        if watchdog:
-            watchdog.start()
+        _children.add(process)
         lines = []
         try:
             if stdin is not None and process.stdin:
@@ -96,8 +98,7 @@ class StepLog:
                     self.awaited = line.strip()
             status = process.wait()
         finally:
-            if watchdog:
-                watchdog.cancel()
+            _children.discard(process)
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -141,6 +142,10 @@ class Plan:
         self._steps[name] = Step(name, action, tuple(after))
         return name
 
+    def names(self) -> list[str]:
+        """The names of all steps added so far."""
+        return list(self._steps)
+
     def run(self) -> None:
         """Run all steps. After a failure no new step starts, but those under way are let finish."""
         changed = threading.Condition()
@@ -153,7 +158,7 @@ class Plan:
             assert step.log
             try:
                 step.note = step.action(step.log) or ""
-            except BaseException as error:  # noqa: BLE001 - reported below, whatever it is
+            except BaseException as error:  # reported below, whatever it is
                 step.error = error
                 step.log.write(f"FAILED: {error!r}")
             finally:
@@ -162,7 +167,7 @@ class Plan:
                 with changed:
                     changed.notify_all()
 
-        with _progress(running) as report, changed:
+        with _interruptible(), _progress(running) as report, changed:
             while running or (waiting and not failed):
                 if not failed:
                     ready = [s for s in waiting.values() if finished.issuperset(s.after)]
@@ -197,7 +202,39 @@ class Plan:
         console.print(f"To go on: {escape(fix)}, then `{self._again}` continues where it stopped.")
 
 
-def _elapsed(seconds: float) -> str:
+def end_children() -> None:
+    """Ask the commands under way to stop (pulumi then ends in order), and end those that don't."""
+    children = list(_children)
+    for child in children:
+        child.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 60
+    for child in children:
+        try:
+            child.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interrupt ends the commands under way too: they run in sessions of their own."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        end_children()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def elapsed(seconds: float) -> str:
+    """A time span for people."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
 
 
@@ -209,14 +246,14 @@ def _progress(running: Mapping[str, Step]) -> Iterator[Callable[[Step], None]]:
         ok = step.error is None
         text = Text("✓ " if ok else "✗ ", style="green" if ok else "bold red")
         text.append(step.name, style="default")
-        text.append(f"  {_elapsed(step.seconds or 0)}", style="dim")
+        text.append(f"  {elapsed(step.seconds or 0)}", style="dim")
         if step.note:
             text.append(f"  {step.note}", style="dim")
         return text
 
     def line(step: Step) -> str:
         awaited = step.log.awaited if step.log else ""
-        return f"… {step.name}  {_elapsed(time.monotonic() - step.started)}" + (f"  {awaited}" if awaited else "")
+        return f"… {step.name}  {elapsed(time.monotonic() - step.started)}" + (f"  {awaited}" if awaited else "")
 
     if console.is_terminal:
 

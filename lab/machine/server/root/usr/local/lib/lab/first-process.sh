@@ -25,6 +25,8 @@ rm -rf /run/systemd/resolve
 
 done_file=/var/lib/lab/first-boot
 if [[ ! -e $done_file ]]; then
+  # The engine made these files, with odd modes.
+  chmod 0644 /etc/hostname /etc/hosts
   echo "$LAB_NAME" >/etc/hostname
   printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s\n%s\n' \
     "$LAB_ADDRESS" "$LAB_NAME" "$LAB_HOSTS" >/etc/hosts

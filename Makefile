@@ -1,0 +1,38 @@
+# The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help up preview down shell status unit lint test bench
+LAB := lab/bootstrap.sh
+PYTHON := $(LAB) --python
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: ## bring up the lab and stack dev; again: continues, or changes nothing
+	@$(LAB) up
+
+preview: ## what `pulumi up` would do to stack dev
+	@$(LAB) preview
+
+down: ## remove the lab; caches stay
+	@$(LAB) down
+
+# CMD reaches the shell through the environment: quotes in it stay as they are.
+shell: export LAB_COMMAND = $(CMD)
+shell: ## open the workstation; CMD='…' runs one command there
+	@$(LAB) shell $(if $(CMD),--command "$$LAB_COMMAND")
+
+status: ## what runs, and which tools are used
+	@$(LAB) status
+
+unit: ## unit tests: seconds, no network
+	@$(PYTHON) -m pytest tests/unit
+
+lint: ## style, types, shell scripts, Go
+	@$(PYTHON) -m lab.lint
+
+test: lint ## everything: lint, unit, Go and lab tests
+	@go test -C lab ./...
+	@$(PYTHON) -m pytest tests/unit tests/lab
+
+bench: ## how fast `pulumi preview` is
+	@$(PYTHON) -m bench

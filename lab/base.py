@@ -1,0 +1,65 @@
+"""The base image: Debian's minimal system, made by debootstrap with the computer's own apt sources.
+
+Everything else that the lab's engine runs is built on it. Its name has the key of this file and of the sources.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lab import apt, engine, paths
+from lab.keys import content_key
+from lab.steps import StepLog
+
+NAME = "lab-base:bookworm"
+"""The name that Dockerfiles below lab/mirror/images use."""
+
+
+def tag() -> str:
+    """The image's name."""
+    return f"auto-devops-lab/base:{content_key(apt.sources_list(), apt.settings(), Path(__file__))}"
+
+
+def make(log: StepLog) -> str:
+    """Make the image unless it is there."""
+    docker = engine.client(timeout=900)
+    name = tag()
+    note = "already there"
+    if not engine.has_image(name):
+        root = paths.BUILD / "base"
+        remove_tree(root, log)
+        root.mkdir(parents=True)
+        log.awaiting("debootstrap")
+        log.run(
+            ["debootstrap", "--variant=minbase", "--include=ca-certificates"]
+            + [apt.RELEASE, str(root), apt.debootstrap_uri()],
+            env={"http_proxy": apt.proxy()} if apt.proxy() else None,
+        )
+        (root / "etc/apt/sources.list").write_text(apt.sources_list())
+        (root / "etc/apt/apt.conf.d/50lab").write_text(apt.settings())
+        # A machine of the lab is made anew rather than repaired: no need to wait for the disk after each file.
+        (root / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")
+        for left in ("etc/resolv.conf", "etc/hostname"):
+            (root / left).unlink(missing_ok=True)
+        for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
+            for file in (root / folder).iterdir():
+                if file.is_file():
+                    file.unlink()
+        log.awaiting("import of the base image")
+        archive = paths.BUILD / "base.tar"
+        log.run(["tar", "--numeric-owner", "-C", root, "-cf", archive, "."])
+        repository, _, version = name.partition(":")
+        docker.api.import_image_from_file(str(archive), repository, version)
+        archive.unlink()
+        remove_tree(root, log)
+        note = name
+    docker.images.get(name).tag(NAME)
+    return note
+
+
+def remove_tree(root: Path, log: StepLog) -> None:
+    """Remove a root that an interrupted debootstrap may have left mounts in."""
+    engine.unmount_below(root, log)
+    if root.exists():
+        shutil.rmtree(root)

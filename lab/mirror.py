@@ -1,0 +1,94 @@
+"""Fills the lab's mirror: builds the images below lab/mirror/images and pushes them under their upstream names.
+
+Owns what is in the mirror's registry; the folders say how each image is made.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab import base, engine, images, paths
+from lab.inventory import LABEL, MIRROR
+from lab.keys import content_key
+from lab.steps import LabError, StepLog
+
+PORT = 5000
+_FOLDERS = paths.SOURCES / "mirror/images"
+_KEY_LABEL = f"{LABEL}.key"
+
+
+def image_folders() -> list[Path]:
+    """The folders that each make one image."""
+    return sorted(file.parent for file in _FOLDERS.glob("*/IMAGE"))
+
+
+def upstream_name(folder: Path) -> str:
+    """The image's name in the world, as docker.io/library/nginx:1.28-alpine."""
+    return (folder / "IMAGE").read_text().strip()
+
+
+def image_tag(folder: Path) -> str:
+    """The image's name in the lab's engine, with its content key."""
+    return f"{images.PREFIX}/mirror-{folder.name}:{content_key(base.tag(), folder)}"
+
+
+def path_in_mirror(upstream: str) -> str:
+    """Where the mirror has it: the registry's host name replaced, the path kept."""
+    host, _, path = upstream.partition("/")
+    if "." not in host or not path:
+        raise LabError(f"{upstream!r} is no full image name", "write IMAGE as registry.host/path:tag")
+    return f"{MIRROR.address}:{PORT}/{path}"
+
+
+def fill(log: StepLog) -> str:
+    """Build and push every image whose content key is not in the mirror yet."""
+    made = [folder.name for folder in image_folders() if _fill_one(log, folder)]
+    return f"made {', '.join(made)}" if made else "already filled"
+
+
+def _fill_one(log: StepLog, folder: Path) -> bool:
+    tag = image_tag(folder)
+    key = tag.rpartition(":")[2]
+    target = path_in_mirror(upstream_name(folder))
+    if _key_in_mirror(target) == key:
+        return False
+    log.awaiting(f"building {folder.name}")
+    if not engine.has_image(tag):
+        context = paths.BUILD / f"mirror-{folder.name}"
+        shutil.rmtree(context, ignore_errors=True)
+        shutil.copytree(folder, context)
+        if (folder / "build.sh").exists():
+            log.run(["nice", "-n", "5", folder / "build.sh", context])
+        images.build(log, context, tag, labels={_KEY_LABEL: key})
+        shutil.rmtree(context)
+    log.awaiting(f"pushing {folder.name}")
+    log.run(
+        ["skopeo", "copy", "--quiet", "--src-daemon-host", f"unix://{paths.DOCKER_SOCKET}"]
+        + ["--dest-cert-dir", str(_trust()), f"docker-daemon:{tag}", f"docker://{target}"]
+    )
+    return True
+
+
+def _key_in_mirror(target: str) -> str:
+    """The key of the image that the mirror has under that name, or nothing."""
+    done = subprocess.run(
+        ["skopeo", "inspect", "--cert-dir", str(_trust()), "--config", f"docker://{target}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return ""
+    labels = json.loads(done.stdout).get("config", {}).get("Labels") or {}
+    return str(labels.get(_KEY_LABEL, ""))
+
+
+def _trust() -> Path:
+    """A folder with just the mirror's CA, as skopeo wants it."""
+    folder = paths.LAB / "mirror-trust"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(paths.MIRROR_CA, folder / "ca.crt")
+    return folder

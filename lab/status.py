@@ -1,0 +1,81 @@
+"""What people are told: the state of the lab, and after `make up` what is where and what to try next."""
+
+from __future__ import annotations
+
+from docker.errors import NotFound
+from rich.table import Table
+
+from lab import engine, machines, stack, tools
+from lab.inventory import MACHINES
+from lab.steps import LabError, console
+
+_ROLES = {
+    "mirror": "images and Debian packages, in place of the internet",
+    "dns": "name server of the domain (BIND9)",
+    "registry": "registry and its web page, Docker engine",
+    "gitlab": "Docker engine; GitLab's machine",
+    "k8s": "Kubernetes' machine",
+    "workstation": "your own computer: `make shell`",
+}
+
+
+def show() -> int:
+    """Print the lab's state; returns 0 if every machine runs and the stack is there."""
+    if not engine.answers():
+        console.print("The lab is down. `make up` brings it up.")
+        return 1
+    docker = engine.client()
+    table = _table("machine", "address", "ssh user", "state", "role")
+    complete = True
+    for each in MACHINES:
+        try:
+            state = docker.containers.get(machines.container_name(each)).status
+        except NotFound:
+            state = "missing"
+        complete &= state == "running"
+        table.add_row(each.name, each.address, each.user, state, _ROLES[each.name])
+    console.print(table)
+    show_tools()
+    try:
+        outputs = stack.outputs()
+    except LabError as error:
+        console.print(f"Stack: {error}", markup=False)
+        return 1
+    console.print(f"Stack {stack.STACK}: " + str(outputs.get("registryUrl", "not up yet")))
+    return 0 if complete and outputs else 1
+
+
+def show_tools() -> None:
+    """Print which tool came from where."""
+    table = _table("tool", "used here")
+    for tool in tools.all_tools():
+        table.add_row(tool.name, tool.origin)
+    console.print(table)
+
+
+def show_summary() -> None:
+    """Print what is where, and what to try next."""
+    outputs = stack.outputs()
+    domain = outputs["domain"]
+    registry = str(outputs["registryUrl"]).removeprefix("https://")
+    where = _table("what", "where (from the workstation)")
+    where.add_row("registry", outputs["registryUrl"])
+    where.add_row("its web page", outputs["registryUiUrl"])
+    where.add_row("Docker engine, mutual TLS", outputs["dockerEndpoint"])
+    where.add_row("name server", f"{outputs['dnsServer']}: {', '.join(sorted(outputs['addresses']))}.{domain}")
+    console.print(where)
+    console.print(f"""
+Try next:
+  make shell                                             # the workstation
+  make shell CMD='dig +short anything.k8s.{domain}'
+  make shell CMD='curl https://{registry}/v2/_catalog'
+  make shell CMD='docker version'                        # the engine on the registry machine
+  make preview                                           # after a change to Pulumi.dev.yaml or the program
+  make down                                              # caches stay, so the next `make up` is quick""")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table

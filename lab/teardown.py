@@ -1,0 +1,74 @@
+"""`make down`: takes the lab away again. What stays is the caches; a second run finds nothing and says so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+from lab import engine, images, machines, mirror, network, paths, stack
+from lab.inventory import BRIDGE
+from lab.steps import LabError, Plan, StepLog
+
+
+def run() -> bool:
+    """Remove the lab; returns whether there was anything to remove."""
+    if not (paths.LAB.exists() or paths.RUN.exists() or _containers_left()):
+        return False
+    plan = Plan(again="make down")
+    plan.add("end pulumi", _end_pulumi)
+    plan.add("remove machines", _remove_machines, ["end pulumi"])
+    plan.add("end engine", _end_engine, ["remove machines"])
+    plan.add("remove network", network.down, ["end engine"])
+    plan.add("check", _check, ["remove network"])
+    plan.run()
+    # The steps' own logs are in here.
+    shutil.rmtree(paths.LAB, ignore_errors=not paths.LAB.exists())
+    shutil.rmtree(paths.BUILD, ignore_errors=not paths.BUILD.exists())
+    return True
+
+
+def _containers_left() -> bool:
+    folder = paths.DOCKER_DATA / "containers"
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _end_pulumi(log: StepLog) -> None:
+    for pid in stack.lock_holders():
+        log.awaiting(f"pulumi (process {pid}) to end")
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while pid in stack.lock_holders():
+            if time.monotonic() > deadline:
+                raise LabError(f"pulumi (process {pid}) does not end", f"end process {pid}")
+            time.sleep(0.2)
+
+
+def _remove_machines(log: StepLog) -> str:
+    if not engine.answers():
+        if not _containers_left():
+            return "none there"
+        # Containers that an engine which is gone has left: only an engine can remove them in order.
+        engine.up(log)
+    count = machines.down(log)
+    images.prune(log, {mirror.image_tag(folder) for folder in mirror.image_folders()})
+    return f"{count} machines"
+
+
+def _end_engine(log: StepLog) -> None:
+    engine.down(log)
+    network.restore_forwarding()
+    engine.remove_files(log)
+
+
+def _check(log: StepLog) -> str:
+    """What is left would be a mistake of the lab: better said than found out later."""
+    log.awaiting("the check that nothing is left")
+    left = [f"process {pid}" for pid in engine.shims()]
+    left += network.rules_left()
+    left += [f"interface {BRIDGE}"] if network.bridge_exists() else []
+    left += [str(paths.RUN)] if paths.RUN.exists() else []
+    if left:
+        raise LabError(f"still there: {', '.join(left)}", "remove it by hand")
+    return "nothing left but caches"

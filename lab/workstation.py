@@ -1,0 +1,20 @@
+"""Makes the lab's workstation a user's computer of the platform, with the very script the README gives to users."""
+
+from __future__ import annotations
+
+import json
+
+from lab import machines, paths, stack
+from lab.inventory import WORKSTATION
+from lab.steps import StepLog
+
+_SCRIPT = paths.REPOSITORY / "tools/setup_workstation.py"
+
+
+def set_up(log: StepLog) -> str:
+    """Run the script on the workstation, with the stack's outputs as a user would give them to it."""
+    outputs = json.dumps(stack.outputs(secret=True)).encode()
+    target = machines.container(WORKSTATION)
+    machines.put_files(target, {f"/root/{_SCRIPT.name}": (_SCRIPT.read_bytes(), 0o755)})
+    log.run(machines.ssh_command(WORKSTATION, f"/root/{_SCRIPT.name}"), stdin=outputs)
+    return "CA, resolver and Docker client set"
