@@ -18,7 +18,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 NAMESPACE = "auto-devops"
-_HIDDEN = ("password", "passphrase")
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +70,8 @@ def unknown_key(key: str, value: object, known: Sequence[str]) -> Problem:
     prefix = f"{parent}." if parent else ""
     found = f"an unknown key, with value {_found(key, value)}"
     if guess:
-        fix = f"rename it: {remove_command(key)} && {set_command(prefix + guess, _plain(key, value))}"
+        again = set_command(prefix + guess, _plain(key, value), secret=_hidden(guess))
+        fix = f"rename it: {remove_command(key)} && {again}"
         return Problem(key, found, f"did you mean {prefix + guess}?", fix)
     return Problem(key, found, "one of " + ", ".join(sorted(known)), remove_command(key))
 
@@ -88,7 +88,7 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     example = str(field.examples[0]) if field and field.examples else "VALUE"
     kind, value = details["type"], details["input"]
     context: Mapping[str, Any] = details.get("ctx", {})
-    secret = key.rsplit(".", 1)[-1] in _HIDDEN
+    secret = _hidden(key)
 
     if kind == "extra_forbidden":
         return unknown_key(key, value, _names_at(model, location[:-1]))
@@ -107,14 +107,17 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     return Problem(key, _found(key, value), message, set_command(key, example, secret=secret))
 
 
+def _hidden(key: str) -> bool:
+    """Whether a key holds a secret; a slip such as "passwort" does too."""
+    return "pass" in key.rsplit(".", 1)[-1].lower()
+
+
 def _found(key: str, value: object) -> str:
-    return "[hidden]" if any(word in key.lower() for word in _HIDDEN) else shown(value)
+    return "[hidden]" if _hidden(key) else shown(value)
 
 
 def _plain(key: str, value: object) -> str:
-    if any(word in key.lower() for word in _HIDDEN) or isinstance(value, dict | list):
-        return "VALUE"
-    return str(value)
+    return "VALUE" if _hidden(key) or isinstance(value, dict | list) else str(value)
 
 
 def _model_at(model: type[BaseModel] | None, location: Sequence[str]) -> type[BaseModel] | None:

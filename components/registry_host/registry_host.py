@@ -218,13 +218,13 @@ class RegistryHost(pulumi.ComponentResource):
             image,
             network,
             after=after,
+            # Neither REGISTRY_URL nor NGINX_PROXY_PASS_URL: the page asks the registry at its own address, behind nginx.
             envs=[
                 "SINGLE_REGISTRY=true",
                 f"REGISTRY_TITLE={args.ui_title}",
                 f"DELETE_IMAGES={str(args.allow_deletion).lower()}",
                 "SHOW_CONTENT_DIGEST=true",
                 "SHOW_CATALOG_NB_TAGS=true",
-                "NGINX_PROXY_PASS_URL=http://registry:5000",
             ],
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import runpy
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-import settings
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,60 +36,57 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def good_settings(keys: Path) -> dict[str, Any]:
+    """Valid settings of a stack with four machines."""
+    return {
+        "domain": "devops.example.com",
+        "ssh": {"privateKeyFile": str(keys / "id"), "knownHostsFile": str(keys / "known_hosts")},
+        "hosts": {
+            "dns": {"address": "192.168.80.110"},
+            "registry": {"address": "192.168.80.112"},
+            "gitlab": {"address": "192.168.80.113", "user": "ops"},
+            "k8s": {"address": "192.168.80.96"},
+        },
+        "dns": {"host": "dns"},
+        "registry": {"host": "registry"},
+        "gitlab": {"host": "gitlab"},
+        "kubernetes": {"host": "k8s"},
+    }
+
+
 @pytest.fixture
 def good(keys: Path) -> dict[str, Any]:
-    """Valid settings of a stack with four machines; each test gets its own copy to spoil."""
-    return copy.deepcopy(
-        {
-            "domain": "devops.example.com",
-            "ssh": {"privateKeyFile": str(keys / "id"), "knownHostsFile": str(keys / "known_hosts")},
-            "hosts": {
-                "dns": {"address": "192.168.80.110"},
-                "registry": {"address": "192.168.80.112"},
-                "gitlab": {"address": "192.168.80.113", "user": "ops"},
-                "k8s": {"address": "192.168.80.96"},
-            },
-            "dns": {"host": "dns"},
-            "registry": {"host": "registry"},
-            "gitlab": {"host": "gitlab"},
-            "kubernetes": {"host": "k8s"},
-        }
-    )
+    """Valid settings; each test gets its own copy to spoil."""
+    return good_settings(keys)
 
 
-@pytest.fixture
-def recorder() -> recording.Recorder:
-    """Fresh Pulumi mocks."""
-    return recording.start()
+def run_with(config: dict[str, Any], secret_keys: list[str] | None = None) -> recording.Recorder:
+    """Runs the whole program on fresh mocks; what it registered."""
+    recorder = recording.start()
+    values = {
+        f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+    }
+    pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
+
+    # Waits for everything that the program left outstanding, as the engine does.
+    @pulumi.runtime.test
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    program()
+    return recorder
 
 
 Run = Callable[..., recording.Recorder]
 
 
 @pytest.fixture
-def run_program(good: dict[str, Any]) -> Run:
-    """Runs the whole program with `good` settings, or with those passed, and returns what it registered."""
-
-    def run(config: dict[str, Any] | None = None, secret_keys: list[str] | None = None) -> recording.Recorder:
-        recorder = recording.start()
-        values = {
-            f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in (config or good).items()
-        }
-        pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
-
-        # Waits for everything that the program left outstanding, as the engine does.
-        @pulumi.runtime.test
-        def program() -> None:
-            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-
-        program()
-        return recorder
-
-    return run
+def run_program() -> Run:
+    """Runs the whole program with the settings passed."""
+    return run_with
 
 
-@pytest.fixture
-def parsed(good: dict[str, Any]) -> settings.Settings:
-    """The valid settings, parsed."""
-    return settings.parse(good)
+@pytest.fixture(scope="session")
+def good_stack(keys: Path) -> recording.Recorder:
+    """What the program registers with valid settings: run once, for the tests that only look."""
+    return run_with(good_settings(keys))

@@ -1,5 +1,213 @@
+"""The whole program, as registered with the engine: wiring, parents, secrets, order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from components.host.bundle import unpack
+from tests.unit import recording
 from tests.unit.conftest import Run
-def test_x(run_program: Run) -> None:
-    r = run_program()
-    for x in r.everything: print(x.type, x.name, x.parent, x.dependencies, x.provider)
-    assert 0
+from tests.unit.recording import Recorder, contains_secret, plain
+
+COMMAND = "command:remote:Command"
+CONTAINER = "docker:index/container:Container"
+
+
+def files(recorder: Recorder, name: str) -> dict[str, str]:
+    """What a command gets by standard input."""
+    return unpack(plain(recorder.one(name, COMMAND).inputs["stdin"]))
+
+
+def test_every_child_has_its_component_as_parent(good_stack: Recorder) -> None:
+    components = {r.name for r in good_stack.everything if r.type.startswith("auto-devops:index:")}
+    for resource in good_stack.everything:
+        if resource.type.startswith("auto-devops:index:"):
+            continue
+        assert resource.parent in components, f"{resource.name} hangs on {resource.parent}"
+        assert resource.name.startswith(resource.parent) or resource.parent == "dns", resource.name
+
+
+def test_components_of_the_design_are_there(good_stack: Recorder) -> None:
+    kinds = {r.type.rsplit(":", 1)[-1] for r in good_stack.everything if r.type.startswith("auto-devops:index:")}
+    assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost"}
+
+
+def test_components_register_their_outputs(good_stack: Recorder) -> None:
+    missing = [r.name for r in good_stack.everything if r.type.startswith("auto-devops:index:") and not r.outputs]
+    assert missing == []
+
+
+def test_every_machine_trusts_the_ca_and_asks_the_name_server(good_stack: Recorder) -> None:
+    for machine in ("dns", "registry", "gitlab", "k8s"):
+        assert f"{machine}-ready" in good_stack.one(f"ca-trust-{machine}").dependencies
+        assert "ca-root" in good_stack.one(f"ca-trust-{machine}").dependencies
+        assert "dns-zone" in good_stack.one(f"{machine}-resolver").dependencies
+
+
+def test_engines_start_only_where_the_ca_is_trusted(good_stack: Recorder) -> None:
+    assert "ca-trust-registry" in good_stack.one("registry-host-docker-engine").dependencies
+    assert "ca-trust-gitlab" in good_stack.one("gitlab-docker-engine").dependencies
+
+
+def test_machines_do_not_wait_for_each_other(good_stack: Recorder) -> None:
+    """The registry's engine and GitLab's, and the name server, are installed at the same time."""
+    for name, others in {
+        "registry-host-docker-engine": ("dns-", "gitlab-", "k8s-"),
+        "gitlab-docker-engine": ("dns-", "registry-", "k8s-"),
+        "dns-zone": ("registry-", "gitlab-", "k8s-"),
+    }.items():
+        waits = [d for d in good_stack.one(name).dependencies if d.startswith(others)]
+        assert waits == [], f"{name} waits for {waits}"
+
+
+def test_every_command_is_run_again_in_place_and_has_a_removal(good_stack: Recorder) -> None:
+    for command in good_stack.of_type(COMMAND):
+        # An own update is what keeps changed triggers from replacing the resource; see Host._command.
+        assert command.inputs["update"] == command.inputs["create"], command.name
+        assert command.inputs["delete"], f"{command.name} leaves something behind"
+
+
+def test_connections_are_secret_and_pinned(good_stack: Recorder) -> None:
+    for command in good_stack.of_type(COMMAND):
+        connection = plain(command.inputs["connection"])
+        assert contains_secret(command.inputs["connection"]), command.name
+        assert connection["hostKey"].startswith("ecdsa-sha2-nistp256 "), command.name
+
+
+def test_no_secret_is_on_a_command_line(good_stack: Recorder) -> None:
+    """Nothing secret may flow into a command, where `ps` shows it, nor a log."""
+    for command in good_stack.of_type(COMMAND):
+        for key in ("create", "update", "delete"):
+            assert not contains_secret(command.inputs[key]), f"{command.name}.{key}"
+            assert "KEY " not in command.inputs[key], f"{command.name}.{key}"
+        assert command.inputs["logging"] == "stderr"
+        assert command.inputs["addPreviousOutputInEnv"] is False
+
+
+def test_private_keys_travel_as_secrets(good_stack: Recorder) -> None:
+    seen = 0
+    for resource in good_stack.everything:
+        for key, value in resource.inputs.items():
+            if "KEY " in json.dumps(plain(value)):
+                seen += 1
+                assert contains_secret(value), f"{resource.name}.{key}"
+    assert seen >= 10
+
+
+def test_keys_in_bundles_are_secret(good_stack: Recorder) -> None:
+    engine = good_stack.one("registry-host-docker-engine")
+    assert "KEY registry-host-docker-server" in files(good_stack, "registry-host-docker-engine")["files/key.pem"]
+    assert contains_secret(engine.inputs["stdin"])
+
+
+def test_sudo_only_where_the_user_is_not_root(good_stack: Recorder) -> None:
+    assert good_stack.one("gitlab-ready").inputs["create"].startswith("sudo -n env ")
+    assert good_stack.one("registry-ready").inputs["create"].startswith("env ")
+
+
+def test_containers_are_on_the_stacks_own_engine(good_stack: Recorder) -> None:
+    for container in good_stack.of_type(CONTAINER):
+        assert container.provider == "registry-host-engine"
+        assert container.delete_before_replace, f"{container.name} could not come while the old one has its name"
+    provider = good_stack.one("registry-host-engine")
+    assert provider.inputs["host"] == "tcp://192.168.80.112:2376"
+    assert contains_secret(provider.inputs["keyMaterial"])
+    assert "registry-host-docker-engine" in provider.dependencies
+
+
+def test_pushed_images_are_in_a_volume_of_their_own(good_stack: Recorder) -> None:
+    volumes = good_stack.one("registry-host-registry").inputs["volumes"]
+    assert volumes == [{"volumeName": "auto-devops-registry", "containerPath": "/var/lib/registry"}]
+
+
+def test_docker_clients_are_checked_against_their_own_root(good_stack: Recorder) -> None:
+    """Server certificates, and those of a CA brought along, must not open the engine."""
+    assert files(good_stack, "registry-host-docker-engine")["files/ca.pem"] == "CERT ca-clients-root\n"
+    client = good_stack.one("registry-host-client-certificate").inputs
+    assert client["caCertPem"] == "CERT ca-clients-root\n"
+    assert client["allowedUses"] == ["digital_signature", "client_auth"]
+    server = good_stack.one("registry-host-docker-server-certificate").inputs
+    assert server["caCertPem"] == "CERT ca-root\n"
+    assert "client_auth" not in server["allowedUses"]
+
+
+def test_certificates_carry_wildcards_and_addresses(good_stack: Recorder) -> None:
+    request = good_stack.one("registry-host-wildcard-request").inputs
+    assert request["dnsNames"] == ["*.devops.example.com", "devops.example.com", "*.k8s.devops.example.com"]
+    assert request["ipAddresses"] == ["192.168.80.112"]
+    engine = good_stack.one("registry-host-docker-server-request").inputs
+    assert (engine["dnsNames"], engine["ipAddresses"]) == (["docker.devops.example.com"], ["192.168.80.112"])
+
+
+def test_certificates_renew_before_their_end(good_stack: Recorder) -> None:
+    for certificate in good_stack.of_type("tls:index/locallySignedCert:LocallySignedCert"):
+        assert certificate.inputs["validityPeriodHours"] == 365 * 24
+        assert certificate.inputs["earlyRenewalHours"] == 30 * 24
+    for root in good_stack.of_type("tls:index/selfSignedCert:SelfSignedCert"):
+        assert "earlyRenewalHours" not in root.inputs, "a renewed root would have to be trusted again everywhere"
+
+
+def test_plain_port_is_closed_unless_asked_for(good_stack: Recorder, run_program: Run, good: dict[str, Any]
+) -> None:
+    name = "registry-host-docker-engine"
+    assert not [file for file in files(good_stack, name) if "plain" in file]
+    good["docker"] = {"unprotectedTcp2375": True}
+    opened = files(run_program(good), name)
+    assert "ListenStream=2375" in opened["files/auto-devops-docker-plain.socket"]
+
+
+def test_rsa_by_choice(run_program: Run, good: dict[str, Any]) -> None:
+    good["ca"] = {"algorithm": "RSA", "rsaBits": 2048}
+    keys = run_program(good).of_type("tls:index/privateKey:PrivateKey")
+    assert {(k.inputs["algorithm"], k.inputs["rsaBits"]) for k in keys} == {("RSA", 2048)}
+
+
+def test_login_is_a_secret_and_checked(run_program: Run, good: dict[str, Any]) -> None:
+    good["registry"]["login"] = {"username": "ci", "password": "correct horse"}
+    recorder = run_program(good, ["registry"])
+    registry = recorder.one("registry-host-registry")
+    assert "REGISTRY_AUTH=htpasswd" in registry.inputs["envs"]
+    assert contains_secret(registry.inputs["uploads"])
+    assert "WANTED=401" in recorder.one("registry-host-verify").inputs["create"]
+    assert "correct horse" not in json.dumps([plain(r.inputs) for r in recorder.everything])
+
+
+def test_images_are_pulled_through_the_mirror(run_program: Run, good: dict[str, Any]) -> None:
+    good["mirrors"] = {"images": {"docker.io": "mirror.corp:5000"}}
+    recorder = run_program(good)
+    names = [image.inputs["name"] for image in recorder.of_type("docker:index/remoteImage:RemoteImage")]
+    assert names and all(name.startswith("mirror.corp:5000/") for name in names), names
+    assert "--registry-mirror=https://mirror.corp:5000" in files(recorder, "gitlab-docker-engine")["files/docker.service.conf"]
+
+
+def test_without_an_own_name_server_nobodys_resolver_changes(run_program: Run, good: dict[str, Any]) -> None:
+    good["dns"] = {"provider": "none"}
+    recorder = run_program(good)
+    assert not [r.name for r in recorder.everything if "resolver" in r.name or r.name == "dns-zone"]
+
+
+def test_one_machine_fewer_is_fine(run_program: Run, good: dict[str, Any]) -> None:
+    """Two machines are a registry with names."""
+    for name in ("gitlab", "k8s"):
+        del good["hosts"][name]
+    del good["gitlab"], good["kubernetes"]
+    recorder = run_program(good)
+    assert "gitlab" not in files(recorder, "dns-zone")["files/zone"]
+
+
+def test_nothing_in_the_program_knows_the_lab() -> None:
+    from tests.unit.conftest import ROOT
+
+    sources = [ROOT / "__main__.py", *ROOT.glob("settings*.py"), *(ROOT / "components").rglob("*.*")]
+    assert len(sources) > 20
+    for source in sources:
+        if source.suffix in (".py", ".sh", ".j2"):
+            words = source.read_text().replace("available", "").replace("label", "").replace("LABEL", "")
+            assert "lab/" not in words and "the lab" not in words and "10.77.0." not in words, source
+
+
+def test_recorder_tells_secrets_from_others() -> None:
+    """The helper itself: a test that asks it about secrets must be able to fail."""
+    assert contains_secret({"a": [recording.Secret("x")]})
+    assert not contains_secret({"a": ["x"]})

@@ -35,9 +35,10 @@ fi
 if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
 for tables in iptables ip6tables; do
   command -v "$tables-save" >/dev/null || continue
-  if "$tables-save" | grep -q DOCKER; then
-    # Rules that name Docker's chains or its bridge go, everyone else's stay. Other networks' went with the networks.
-    "$tables-save" | grep -vE 'DOCKER|docker0' | "$tables-restore"
+  if "$tables-save" | grep -qw DOCKER; then
+    # Rules that name the engine's chains (DOCKER, DOCKER-USER, ...) or its bridge go, everyone else's stay. Those of
+    # other networks went with the networks.
+    "$tables-save" | grep -vwE 'DOCKER|docker0' | "$tables-restore"
   fi
 done
 if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
@@ -47,7 +48,7 @@ if [ "$ip_forward" = 0 ]; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
 remove_packages docker
 if ! installed docker.io; then
   find /var/lib/docker /var/lib/containerd -mindepth 1 -xdev -delete 2>/dev/null || true
-  rmdir /var/lib/docker /var/lib/containerd 2>/dev/null || true
+  rmdir /var/lib/docker /var/lib/containerd /etc/cni/net.d /etc/cni 2>/dev/null || true
   rm -rf /etc/docker /run/docker /run/docker.sock /run/containerd
   if [ "$group" = no ] && getent group docker >/dev/null; then groupdel docker; fi
 fi
