@@ -1,7 +1,7 @@
 """The stack: a few machines become a private Auto DevOps platform.
 
-The story: read the settings; reach every machine and make it trust one CA and ask one name server; put the registry with
-the shared Docker engine on its machine; export what people and other stacks need.
+The story: read the settings; reach every machine and make it trust one CA and ask one name server; put the registry
+with the shared Docker engine on its machine; export what people and other stacks need.
 """
 
 import pulumi

@@ -8,6 +8,7 @@ files that keys name, are in `settings_checks.py`. Keys are camelCase in YAML an
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import re
@@ -47,7 +48,10 @@ def _domain(value: object) -> str:
         raise rejected("lower-case ASCII letters, digits and hyphens", set_command("domain", text.lower()))
     labels = text.split(".")
     if labels[-1] == "local":
-        raise rejected("a domain outside .local, which multicast DNS answers on many machines", set_command("domain", "devops.example.com"))
+        raise rejected(
+            "a domain outside .local, which multicast DNS answers on many machines",
+            set_command("domain", "devops.example.com"),
+        )
     if text.endswith("."):
         raise rejected("a domain without the final dot", set_command("domain", text.rstrip(".")))
     if len(labels) < 2 or len(text) > 200 or not all(LABEL.match(label) for label in labels) or labels[-1].isdigit():
@@ -60,7 +64,9 @@ def _address(value: object) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise rejected("an IPv4 or IPv6 address; names are what this stack creates, so it cannot depend on one") from None
+        raise rejected(
+            "an IPv4 or IPv6 address; names are what this stack creates, so it cannot depend on one"
+        ) from None
     if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
         raise rejected("an address at which the other machines reach this one")
     return str(address)
@@ -145,16 +151,23 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Section(BaseModel):
     """One object of settings: camelCase keys, unknown ones refused, immutable."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=False
+    )
 
 
 class SshSettings(Section):
     """How to reach the machines, unless a machine says otherwise."""
 
-    user: UserName = Field("root", description="the login; other than root it needs passwordless sudo", examples=["ubuntu"])
+    user: UserName = Field(
+        "root", description="the login; other than root it needs passwordless sudo", examples=["ubuntu"]
+    )
     port: Port = Field(22, description="the port of sshd", examples=[22])
     private_key_file: LocalPath = Field(
-        cast(Path, "~/.ssh/id_ed25519"), validate_default=True, description="the private key's file", examples=["~/.ssh/id_ed25519"]
+        cast(Path, "~/.ssh/id_ed25519"),
+        validate_default=True,
+        description="the private key's file",
+        examples=["~/.ssh/id_ed25519"],
     )
     passphrase: SecretStr | None = Field(None, description="the private key's passphrase, as a secret")
     known_hosts_file: LocalPath = Field(
@@ -171,7 +184,9 @@ class HostSettings(Section):
     address: Address = Field(description="the machine's own IP address", examples=["192.168.80.112"])
     user: UserName | None = Field(None, description="instead of ssh.user", examples=["ubuntu"])
     port: Port | None = Field(None, description="instead of ssh.port", examples=[22])
-    private_key_file: LocalPath | None = Field(None, description="instead of ssh.privateKeyFile", examples=["~/.ssh/id_ed25519"])
+    private_key_file: LocalPath | None = Field(
+        None, description="instead of ssh.privateKeyFile", examples=["~/.ssh/id_ed25519"]
+    )
     passphrase: SecretStr | None = Field(None, description="instead of ssh.passphrase")
     host_key: HostKey | None = Field(
         None,
@@ -200,7 +215,10 @@ class CaSettings(Section):
     root_days: int = Field(3650, ge=30, le=36500, description="the root's lifetime in days", examples=[3650])
     certificate_days: int = Field(365, ge=1, le=825, description="a certificate's lifetime in days", examples=[365])
     renew_before_days: int = Field(
-        30, ge=0, description="the first `pulumi up` within this many days of a certificate's end renews it", examples=[30]
+        30,
+        ge=0,
+        description="the first `pulumi up` within this many days of a certificate's end renews it",
+        examples=[30],
     )
     own: OwnCaSettings | None = Field(None, description="a root brought along instead of a new one")
 
@@ -226,7 +244,9 @@ class DnsSettings(Section):
         True, description="false where the forwarders strip signatures, as in many closed networks", examples=["false"]
     )
     ttl: int = Field(300, ge=10, le=86400, description="how many seconds others may cache a record", examples=[300])
-    records: dict[RecordName, Address] = Field(default_factory=dict, description="further names below the domain and their addresses")
+    records: dict[RecordName, Address] = Field(
+        default_factory=dict, description="further names below the domain and their addresses"
+    )
 
 
 class DockerSettings(Section):
@@ -248,14 +268,18 @@ class DockerSettings(Section):
 class RegistryImages(Section):
     """The images of the registry host."""
 
-    registry: Image = Field("docker.io/library/registry:3.0.0", description="the registry", examples=["docker.io/library/registry:3.0.0"])
+    registry: Image = Field(
+        "docker.io/library/registry:3.0.0", description="the registry", examples=["docker.io/library/registry:3.0.0"]
+    )
     ui: Image = Field(
         "docker.io/joxit/docker-registry-ui:2.5.7",
         description="the registry's web page",
         examples=["docker.io/joxit/docker-registry-ui:2.5.7"],
     )
     nginx: Image = Field(
-        "docker.io/library/nginx:1.28-alpine", description="TLS in front of both", examples=["docker.io/library/nginx:1.28-alpine"]
+        "docker.io/library/nginx:1.28-alpine",
+        description="TLS in front of both",
+        examples=["docker.io/library/nginx:1.28-alpine"],
     )
 
 
@@ -263,25 +287,39 @@ class LoginSettings(Section):
     """Who may use the registry."""
 
     username: LoginName = Field(description="the login's name", examples=["ci"])
-    password: SecretStr = Field(min_length=8, max_length=72, description="at least 8 characters (bcrypt reads 72), as a secret")
+    password: SecretStr = Field(
+        min_length=8, max_length=72, description="at least 8 characters (bcrypt reads 72), as a secret"
+    )
 
 
 class GarbageCollection(Section):
     """When the registry frees the space of what was deleted."""
 
-    schedule: Calendar = Field("*-*-* 03:30:00", description="a systemd calendar expression", examples=["*-*-* 03:30:00"])
-    delete_untagged: bool = Field(True, description="also remove manifests that no tag names any more", examples=["true"])
+    schedule: Calendar = Field(
+        "*-*-* 03:30:00", description="a systemd calendar expression", examples=["*-*-* 03:30:00"]
+    )
+    delete_untagged: bool = Field(
+        True, description="also remove manifests that no tag names any more", examples=["true"]
+    )
 
 
 class RegistrySettings(Section):
     """The registry, its page and nginx."""
 
-    host: str = Field(description="the machine that the registry and the shared Docker engine run on", examples=["registry"])
-    images: RegistryImages = Field(default_factory=RegistryImages, description="the images, with their upstream names")
+    host: str = Field(
+        description="the machine that the registry and the shared Docker engine run on", examples=["registry"]
+    )
+    images: RegistryImages = Field(
+        default_factory=lambda: RegistryImages.model_validate({}), description="the images, with their upstream names"
+    )
     login: LoginSettings | None = Field(None, description="none: everyone who reaches the registry may pull and push")
-    ui_title: str = Field("Docker Registry", min_length=1, max_length=80, description="the page's title", examples=["Docker Registry"])
+    ui_title: str = Field(
+        "Docker Registry", min_length=1, max_length=80, description="the page's title", examples=["Docker Registry"]
+    )
     allow_deletion: bool = Field(True, description="whether images can be deleted, by API and page", examples=["true"])
-    garbage_collection: GarbageCollection = Field(default_factory=GarbageCollection, description="when space is freed")
+    garbage_collection: GarbageCollection = Field(
+        default_factory=lambda: GarbageCollection.model_validate({}), description="when space is freed"
+    )
 
 
 class PlacementSettings(Section):
@@ -297,7 +335,9 @@ class MirrorSettings(Section):
         default_factory=dict, description="an upstream registry and the host (and path) that serves its images"
     )
     ca_certificate_file: LocalPath | None = Field(
-        None, description="PEM file: the CA that the mirrors' certificates come from, if not a public one", examples=["~/ca/corp.crt"]
+        None,
+        description="PEM file: the CA that the mirrors' certificates come from, if not a public one",
+        examples=["~/ca/corp.crt"],
     )
 
     def image(self, name: str) -> str:
@@ -406,7 +446,9 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
             sections[name] = None
     problems.extend(unknown_key(key, value, KEYS) for key, value in values.items())
 
-    checked = settings_checks.check(config=config, domain=domain, hosts=hosts, sections=sections, secret_keys=secret_keys)
+    checked = settings_checks.check(
+        config=config, domain=domain, hosts=hosts, sections=sections, secret_keys=secret_keys
+    )
     problems.extend(checked.problems)
     if problems:
         raise SettingsError(problems)
@@ -416,7 +458,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         machines=checked.machines,
         own_ca=checked.own_ca,
         mirror_ca_certificate=checked.mirror_ca_certificate,
-        **sections,
+        **cast(Any, sections),
     )
 
 
@@ -424,12 +466,12 @@ def _decode(config: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any
     values: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, str) and key != "domain" and key in KEYS:
-            try:
+            with contextlib.suppress(json.JSONDecodeError):  # a text where an object belongs: said below
                 value = json.loads(value)
-            except json.JSONDecodeError:
-                pass  # a text where an object belongs: said below
             if not isinstance(value, dict):
-                problems.append(Problem(key, shown(value), "an object with keys of its own", f"see docs/settings.md, section {key}"))
+                problems.append(
+                    Problem(key, shown(value), "an object with keys of its own", f"see docs/settings.md, section {key}")
+                )
                 value = {}
         values[key] = value
     return values
@@ -440,12 +482,21 @@ def _hosts(values: object, problems: list[Problem]) -> dict[str, HostSettings | 
     hosts: dict[str, HostSettings | None] = {}
     if not isinstance(values, dict) or not values:
         fix = set_command("hosts.registry.address", "192.168.80.112")
-        problems.append(Problem("hosts", "nothing" if not values else shown(values), "at least one machine with its address", fix))
+        problems.append(
+            Problem("hosts", "nothing" if not values else shown(values), "at least one machine with its address", fix)
+        )
         return hosts
     for name, value in values.items():
         if not LABEL.match(str(name)):
             expected = "a machine's name of lower-case letters, digits and hyphens"
-            problems.append(Problem(f"hosts.{name}", shown(name), expected, f"rename the machine: {shown(name)} is also part of resource names"))
+            problems.append(
+                Problem(
+                    f"hosts.{name}",
+                    shown(name),
+                    expected,
+                    f"rename the machine: {shown(name)} is also part of resource names",
+                )
+            )
         try:
             hosts[name] = HostSettings.model_validate(value)
         except PydanticValidationError as error:

@@ -1,7 +1,7 @@
 """Rules between settings, and the files that settings name.
 
 Owns what cannot be said of one key alone: references between machines and roles, what may not share a machine, where
-secrets must be secret, and reading the SSH keys, pinned host keys and certificates. It reads files and never the network.
+secrets must be secret, and reading the SSH keys, pinned host keys and certificates. It never uses the network.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 # Names that the platform itself needs below the domain, whether or not their component is in the stack yet.
 RESERVED_RECORDS = ("docker", "registry", "gitlab", "k8s", "*.k8s", "ns", "*")
 
-# Go's SSH client, which the command plugin is built on, offers these in this order when it is given one pinned key, and
-# fails if the server then proves itself by another kind (golang.org/x/crypto/ssh, defaultHostKeyAlgos). So where several
-# keys of a machine are known, the one that will really be used is pinned.
+# Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
+# (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
+# several keys of a machine are known, the one that will really be used is pinned.
 HOST_KEY_PREFERENCE = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
 
 
@@ -68,7 +68,9 @@ def require_public_key(text: str) -> None:
     try:
         serialization.load_ssh_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise rejected("a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ecdsa_key.pub)") from None
+        raise rejected(
+            "a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ecdsa_key.pub)"
+        ) from None
 
 
 def check(
@@ -90,7 +92,9 @@ def check(
     mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
     roles = {name: cast("settings.PlacementSettings | None", sections.get(name)) for name in ("gitlab", "kubernetes")}
 
-    placements = {"registry": registry.host if registry else None} | {n: r.host if r else None for n, r in roles.items()}
+    placements = {"registry": registry.host if registry else None} | {
+        n: r.host if r else None for n, r in roles.items()
+    }
     _references({"dns": dns.host if dns else None} | placements, hosts, report)
     _ports(placements, hosts, report)
     _addresses(hosts, report)
@@ -114,7 +118,14 @@ def _references(roles: Mapping[str, str | None], hosts: Mapping[str, object], re
     names = sorted(hosts)
     for role, host in roles.items():
         if host is not None and host not in hosts:
-            report(Problem(f"{role}.host", shown(host), "a machine under hosts: " + ", ".join(names), set_command(f"{role}.host", names[0])))
+            report(
+                Problem(
+                    f"{role}.host",
+                    shown(host),
+                    "a machine under hosts: " + ", ".join(names),
+                    set_command(f"{role}.host", names[0]),
+                )
+            )
 
 
 def _ports(roles: Mapping[str, str | None], hosts: Mapping[str, object], report: Any) -> None:
@@ -137,35 +148,73 @@ def _addresses(hosts: Mapping[str, settings.HostSettings | None], report: Any) -
         if host.address in first:
             key = f"hosts.{name}.address"
             expected = f"an address of its own; hosts.{first[host.address]} has this one"
-            report(Problem(key, shown(host.address), expected, f"{set_command(key, 'ADDRESS')}, or {remove_command(f'hosts.{name}')}"))
+            report(
+                Problem(
+                    key,
+                    shown(host.address),
+                    expected,
+                    f"{set_command(key, 'ADDRESS')}, or {remove_command(f'hosts.{name}')}",
+                )
+            )
         first.setdefault(host.address, name)
 
 
 def _dns(dns: settings.DnsSettings, hosts: Mapping[str, settings.HostSettings | None], report: Any) -> None:
     if dns.provider == "bind9" and dns.host is None:
         names = ", ".join(sorted(hosts)) or "none yet"
-        report(Problem("dns.host", "nothing", f"the machine that BIND runs on: {names}", set_command("dns.host", next(iter(hosts), "NAME"))))
+        report(
+            Problem(
+                "dns.host",
+                "nothing",
+                f"the machine that BIND runs on: {names}",
+                set_command("dns.host", next(iter(hosts), "NAME")),
+            )
+        )
     if dns.provider == "none" and dns.host is not None:
-        report(Problem("dns.host", shown(dns.host), "nothing: with dns.provider none, no machine runs BIND", remove_command("dns.host")))
+        report(
+            Problem(
+                "dns.host",
+                shown(dns.host),
+                "nothing: with dns.provider none, no machine runs BIND",
+                remove_command("dns.host"),
+            )
+        )
     server = hosts.get(dns.host) if dns.host else None
     for index, forwarder in enumerate(dns.forwarders):
         if server and forwarder == server.address:
             expected = "another server: BIND would forward to itself"
-            report(Problem(f"dns.forwarders[{index}]", shown(forwarder), expected, remove_command(f"dns.forwarders[{index}]")))
+            report(
+                Problem(
+                    f"dns.forwarders[{index}]", shown(forwarder), expected, remove_command(f"dns.forwarders[{index}]")
+                )
+            )
     for name in dns.records:
         if name in RESERVED_RECORDS:
             expected = "a name that the platform does not use itself (" + ", ".join(RESERVED_RECORDS) + ")"
-            report(Problem(f"dns.records.{name}", shown(dns.records[name]), expected, remove_command(f"dns.records.{name}")))
+            report(
+                Problem(
+                    f"dns.records.{name}", shown(dns.records[name]), expected, remove_command(f"dns.records.{name}")
+                )
+            )
 
 
 def _lifetimes(ca: settings.CaSettings, report: Any) -> None:
     if ca.renew_before_days >= ca.certificate_days:
-        expected = f"fewer days than ca.certificateDays ({ca.certificate_days}): else every `pulumi up` renews every certificate"
+        expected = (
+            f"fewer than ca.certificateDays ({ca.certificate_days}): else every `pulumi up` renews every certificate"
+        )
         fix = set_command("ca.renewBeforeDays", str(ca.certificate_days // 3))
         report(Problem("ca.renewBeforeDays", str(ca.renew_before_days), expected, fix))
     if not ca.own and ca.certificate_days > ca.root_days:
         expected = f"at most ca.rootDays ({ca.root_days}): no certificate may outlive its root"
-        report(Problem("ca.certificateDays", str(ca.certificate_days), expected, set_command("ca.certificateDays", str(ca.root_days))))
+        report(
+            Problem(
+                "ca.certificateDays",
+                str(ca.certificate_days),
+                expected,
+                set_command("ca.certificateDays", str(ca.root_days)),
+            )
+        )
 
 
 def _secrets(
@@ -224,7 +273,9 @@ def _read(path: Path, key: str, what: str, fix: str, report: Any) -> str | None:
 
 def _private_key(path: Path, passphrase: str | None, prefix: str, report: Any) -> str | None:
     key = f"{prefix}.privateKeyFile"
-    text = _read(path, key, "an SSH private key", f"ssh-keygen -t ed25519 -f {path}, or {set_command(key, 'FILE')}", report)
+    text = _read(
+        path, key, "an SSH private key", f"ssh-keygen -t ed25519 -f {path}, or {set_command(key, 'FILE')}", report
+    )
     if text is None:
         return None
     password = passphrase.encode() if passphrase else None
@@ -233,15 +284,43 @@ def _private_key(path: Path, passphrase: str | None, prefix: str, report: Any) -
         load(text.encode(), password)
     except TypeError:
         if passphrase:
-            report(Problem(f"{prefix}.passphrase", "[hidden]", f"nothing: {path} has no passphrase", remove_command(f"{prefix}.passphrase")))
+            report(
+                Problem(
+                    f"{prefix}.passphrase",
+                    "[hidden]",
+                    f"nothing: {path} has no passphrase",
+                    remove_command(f"{prefix}.passphrase"),
+                )
+            )
         else:
-            report(Problem(f"{prefix}.passphrase", "nothing", f"the passphrase of {path}", set_command(f"{prefix}.passphrase", secret=True)))
+            report(
+                Problem(
+                    f"{prefix}.passphrase",
+                    "nothing",
+                    f"the passphrase of {path}",
+                    set_command(f"{prefix}.passphrase", secret=True),
+                )
+            )
     except (ValueError, UnsupportedAlgorithm):
         if passphrase:
-            report(Problem(f"{prefix}.passphrase", "[hidden]", f"the passphrase of {path}", set_command(f"{prefix}.passphrase", secret=True)))
+            report(
+                Problem(
+                    f"{prefix}.passphrase",
+                    "[hidden]",
+                    f"the passphrase of {path}",
+                    set_command(f"{prefix}.passphrase", secret=True),
+                )
+            )
         else:
             expected = "an SSH private key in OpenSSH's or PEM format"
-            report(Problem(key, f"{path}, which is none or needs a passphrase", expected, f"ssh-keygen -y -f {path}; {set_command(key, 'FILE')}"))
+            report(
+                Problem(
+                    key,
+                    f"{path}, which is none or needs a passphrase",
+                    expected,
+                    f"ssh-keygen -y -f {path}; {set_command(key, 'FILE')}",
+                )
+            )
     else:
         return text
     return None
@@ -250,14 +329,20 @@ def _private_key(path: Path, passphrase: str | None, prefix: str, report: Any) -
 def _pinned(name: str, address: str, port: int, known_hosts: Path, report: Any) -> str | None:
     """The machine's key from known_hosts. `ssh-keygen -F` looks it up, since entries may be hashed."""
     key = f"hosts.{name}.hostKey"
-    scan = f"ssh-keyscan -p {port} {address} >> {known_hosts}, and compare with /etc/ssh/ssh_host_*_key.pub on the machine"
+    scan = (
+        f"ssh-keyscan -p {port} {address} >> {known_hosts}, and compare with /etc/ssh/ssh_host_*_key.pub on the machine"
+    )
     expected = f"the machine's host key, here or in ssh.knownHostsFile ({known_hosts})"
     if not known_hosts.is_file():
         report(Problem(key, f"nothing, and {known_hosts} does not exist", expected, scan))
         return None
     wanted = address if port == 22 else f"[{address}]:{port}"
     result = subprocess.run(
-        ["ssh-keygen", "-F", wanted, "-f", str(known_hosts)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        ["ssh-keygen", "-F", wanted, "-f", str(known_hosts)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     found = {}
     for line in result.stdout.splitlines():
@@ -278,7 +363,14 @@ def _certificates(path: Path, key: str, report: Any) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(text.encode())
     except ValueError:
-        report(Problem(key, f"{path}, in which there is no PEM certificate", "-----BEGIN CERTIFICATE----- ...", set_command(key, "FILE")))
+        report(
+            Problem(
+                key,
+                f"{path}, in which there is no PEM certificate",
+                "-----BEGIN CERTIFICATE----- ...",
+                set_command(key, "FILE"),
+            )
+        )
         return []
 
 
@@ -289,10 +381,24 @@ def _pem(certificate: x509.Certificate) -> str:
 def _expired(certificate: x509.Certificate, path: Path, key: str, report: Any) -> None:
     now, end = datetime.datetime.now(datetime.UTC), certificate.not_valid_after_utc
     if end <= now:
-        report(Problem(key, f"{path}, which expired on {end:%Y-%m-%d}", "a certificate that is still valid", set_command(key, "FILE")))
+        report(
+            Problem(
+                key,
+                f"{path}, which expired on {end:%Y-%m-%d}",
+                "a certificate that is still valid",
+                set_command(key, "FILE"),
+            )
+        )
     elif certificate.not_valid_before_utc > now:
         start = certificate.not_valid_before_utc
-        report(Problem(key, f"{path}, which is valid only from {start:%Y-%m-%d %H:%M} UTC", "a certificate that is valid now", "check this computer's clock: date -u"))
+        report(
+            Problem(
+                key,
+                f"{path}, which is valid only from {start:%Y-%m-%d %H:%M} UTC",
+                "a certificate that is valid now",
+                "check this computer's clock: date -u",
+            )
+        )
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
@@ -311,7 +417,14 @@ def _own_ca(ca: settings.CaSettings, report: Any) -> OwnCa | None:
         _expired(certificate, path, certificate_key, report)
         if not _is_ca(certificate):
             subject = certificate.subject.rfc4514_string()
-            report(Problem(certificate_key, f"{path}: {subject}, which is not a CA", "a certificate with basicConstraints CA:TRUE", set_command(certificate_key, "FILE")))
+            report(
+                Problem(
+                    certificate_key,
+                    f"{path}: {subject}, which is not a CA",
+                    "a certificate with basicConstraints CA:TRUE",
+                    set_command(certificate_key, "FILE"),
+                )
+            )
     text = _read(ca.own.key_file, key_key, "the CA's private key in PEM", set_command(key_key, "FILE"), report)
     if text is None or not certificates:
         return None
@@ -319,14 +432,25 @@ def _own_ca(ca: settings.CaSettings, report: Any) -> OwnCa | None:
     left = (end - datetime.datetime.now(datetime.UTC)).days
     if 0 <= left < ca.certificate_days:
         expected = f"at most {left}: the own CA ends on {end:%Y-%m-%d}"
-        report(Problem("ca.certificateDays", str(ca.certificate_days), expected, set_command("ca.certificateDays", str(left))))
+        report(
+            Problem(
+                "ca.certificateDays", str(ca.certificate_days), expected, set_command("ca.certificateDays", str(left))
+            )
+        )
     passphrase = ca.own.passphrase.get_secret_value().encode() if ca.own.passphrase else None
     secret_fix = set_command("ca.own.passphrase", secret=True)
     try:
         private = serialization.load_pem_private_key(text.encode(), passphrase)
     except TypeError:
         if passphrase:
-            report(Problem("ca.own.passphrase", "[hidden]", "nothing: the key has no passphrase", remove_command("ca.own.passphrase")))
+            report(
+                Problem(
+                    "ca.own.passphrase",
+                    "[hidden]",
+                    "nothing: the key has no passphrase",
+                    remove_command("ca.own.passphrase"),
+                )
+            )
         else:
             report(Problem("ca.own.passphrase", "nothing", f"the passphrase of {ca.own.key_file}", secret_fix))
         return None
@@ -334,15 +458,31 @@ def _own_ca(ca: settings.CaSettings, report: Any) -> OwnCa | None:
         if passphrase:
             report(Problem("ca.own.passphrase", "[hidden]", f"the passphrase of {ca.own.key_file}", secret_fix))
         else:
-            report(Problem(key_key, f"{ca.own.key_file}, which is no PEM private key", "-----BEGIN PRIVATE KEY----- ...", set_command(key_key, "FILE")))
+            report(
+                Problem(
+                    key_key,
+                    f"{ca.own.key_file}, which is no PEM private key",
+                    "-----BEGIN PRIVATE KEY----- ...",
+                    set_command(key_key, "FILE"),
+                )
+            )
         return None
     public = serialization.PublicFormat.SubjectPublicKeyInfo
     der = serialization.Encoding.DER
     if private.public_key().public_bytes(der, public) != certificates[0].public_key().public_bytes(der, public):
-        report(Problem(key_key, f"{ca.own.key_file}, which is another certificate's key", f"the key of {path}", set_command(key_key, "FILE")))
+        report(
+            Problem(
+                key_key,
+                f"{ca.own.key_file}, which is another certificate's key",
+                f"the key of {path}",
+                set_command(key_key, "FILE"),
+            )
+        )
         return None
     # The tls provider takes no passphrase, so the key is handed on without one; it stays a secret of the stack.
-    plain = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    plain = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     return OwnCa(_pem(certificates[0]), tuple(_pem(c) for c in certificates[1:]), plain.decode())
 
 

@@ -101,7 +101,12 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     if kind == "literal_error":
         choices = context["expected"]
         first = choices.split("'")[1] if "'" in choices else "VALUE"
-        return Problem(key, _found(key, value), f"one of {choices}", set_command(key, near(str(value), choices.split("'")[1::2]) or first))
+        return Problem(
+            key,
+            _found(key, value),
+            f"one of {choices}",
+            set_command(key, near(str(value), choices.split("'")[1::2]) or first),
+        )
     # The rest is Pydantic's own wording of a wrong type or a number out of range.
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Problem(key, _found(key, value), message, set_command(key, example, secret=secret))
@@ -154,6 +159,7 @@ def report(problems: Iterable[Problem], stack: str) -> str:
     count = "1 setting" if len(ordered) == 1 else f"{len(ordered)} settings"
     verb = "is" if len(ordered) == 1 else "are"
     blocks = [
-        f"  {NAMESPACE}:{p.key}\n    found:    {p.found}\n    expected: {p.expected}\n    fix:      {p.fix}" for p in ordered
+        f"  {NAMESPACE}:{p.key}\n    found:    {p.found}\n    expected: {p.expected}\n    fix:      {p.fix}"
+        for p in ordered
     ]
     return f"{count} of stack '{stack}' {verb} wrong; nothing was changed.\n\n" + "\n\n".join(blocks)

@@ -13,7 +13,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,  # a forgotten value is an error, not an empty line in someone's name server
-        autoescape=False,  # noqa: S701 - configuration files, not HTML
+        autoescape=False,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

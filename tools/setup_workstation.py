@@ -6,8 +6,8 @@ Usage, on a Linux computer (Debian, Ubuntu, Fedora and their relatives; as root,
     pulumi stack output --json --show-secrets | sudo tools/setup_workstation.py
     sudo tools/setup_workstation.py --remove
 
-Owns what it writes, and takes it away again with --remove. Needs only Python, and for the browser's trust store `certutil`
-(libnss3-tools) if a Chromium or Firefox should trust the CA; without it the browser part is left out and said so.
+Owns what it writes, and takes it away again with --remove. Needs only Python, and `certutil` (libnss3-tools) where a
+Chromium or Firefox should trust the CA too; without it the browser part is left out and said so.
 Run again it changes nothing, or mends what differs.
 """
 
@@ -215,7 +215,12 @@ def add_context(endpoint: str, client: dict[str, str], user: User) -> None:
         os.chown(directory / file, user.uid, user.gid)
     where = f"host={endpoint},ca={directory}/ca.pem,cert={directory}/cert.pem,key={directory}/key.pem"
     exists = subprocess.run(
-        ["docker", "context", "inspect", NAME], capture_output=True, check=False, user=user.uid, group=user.gid, env=os.environ | {"HOME": str(user.home)}
+        ["docker", "context", "inspect", NAME],
+        capture_output=True,
+        check=False,
+        user=user.uid,
+        group=user.gid,
+        env=os.environ | {"HOME": str(user.home)},
     )
     run(["docker", "context", "update" if exists.returncode == 0 else "create", NAME, "--docker", where], user)
     run(["docker", "context", "use", NAME], user)
@@ -226,7 +231,14 @@ def remove_context(user: User) -> None:
     """No context and no client certificate any more."""
     if shutil.which("docker"):
         for command in (["docker", "context", "use", "default"], ["docker", "context", "rm", "-f", NAME]):
-            subprocess.run(command, capture_output=True, check=False, user=user.uid, group=user.gid, env=os.environ | {"HOME": str(user.home)})
+            subprocess.run(
+                command,
+                capture_output=True,
+                check=False,
+                user=user.uid,
+                group=user.gid,
+                env=os.environ | {"HOME": str(user.home)},
+            )
     shutil.rmtree(context_directory(user), ignore_errors=True)
     print("docker      context removed")
 

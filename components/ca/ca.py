@@ -38,7 +38,10 @@ class CaArgs:
 
 @dataclass(frozen=True)
 class Certificate:
-    """An issued certificate. `chain` is what a server sends: the certificate, then any intermediate. All PEM; `key` is secret."""
+    """An issued certificate, as PEM.
+
+    `chain` is what a server sends: the certificate, then any intermediate; `key` is secret.
+    """
 
     certificate: pulumi.Output[str]
     chain: pulumi.Output[str]
@@ -48,15 +51,15 @@ class Certificate:
 class CA(pulumi.ComponentResource):
     """The certificate authority.
 
-    Owns: the root (or the one brought along), issuing and renewing certificates, and the root's place in the trust store
-    of each host, including the restart of services there that read the store only at their start.
+    Owns: the root (or the one brought along), issuing and renewing certificates, and the root's place in the trust
+    store of each host, including the restart of services there that read the store only at their start.
     Does not own: where a certificate is installed, and trust on computers that are no Host (see `tools/`).
     """
 
     certificate: pulumi.Output[str]
     """The root certificate (PEM): what has to be trusted."""
     clients_certificate: pulumi.Output[str]
-    """The root of client certificates (PEM): what a server that asks for one has to check it against, and nothing else."""
+    """The root of client certificates (PEM): what a server that asks for one checks it against, and nothing else."""
 
     def __init__(self, name: str, args: CaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:CA", name, None, opts)
@@ -88,7 +91,9 @@ class CA(pulumi.ComponentResource):
     ) -> Certificate:
         """A server's certificate for `dns_names` (wildcards too) and `ip_addresses`."""
         issuer = (self._issuer, self._issuer_key)
-        return self._issue(name, dns_names[0], SERVER_USES, dns_names, ip_addresses, issuer, self._intermediates, parent)
+        return self._issue(
+            name, dns_names[0], SERVER_USES, dns_names, ip_addresses, issuer, self._intermediates, parent
+        )
 
     def issue_client(self, name: str, common_name: str, *, parent: pulumi.Resource) -> Certificate:
         """A client's certificate, good for nothing but proving who `common_name` is."""

@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class Bind9Args:
-    """`records` map names below `domain` to addresses; `ttl` is in seconds; empty `forwarders`: those the machine had."""
+    """`records` map names below `domain` to addresses; `ttl` is in seconds; no `forwarders`: those the machine had."""
 
     host: Host
     domain: str

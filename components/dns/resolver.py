@@ -13,7 +13,13 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def use_resolver(
-    name: str, host: Host, server: pulumi.Input[str], domain: str, *, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
+    name: str,
+    host: Host,
+    server: pulumi.Input[str],
+    domain: str,
+    *,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource] = (),
 ) -> pulumi.Resource:
     """Makes `host` ask `server` for names, across reboots, the way its system keeps that: systemd-resolved,
     NetworkManager, resolvconf, dhclient or a plain /etc/resolv.conf. `domain` must resolve afterwards."""

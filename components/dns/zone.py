@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from components.templates import render
 
 SERIAL_PLACEHOLDER = "@SERIAL@"
-"""Where the machine puts the zone's serial; only it knows the last one, and the program's text must not change by itself."""
+"""Where the machine puts the serial; only it knows the last one, and the program's text must not change by itself."""
 
 
 def zone(domain: str, server: str, records: Mapping[str, str], ttl: int) -> str:
-    """The zone file of `domain`. `server` is the name server's address; `records` map names below the domain to addresses."""
+    """The zone file of `domain`. `server` is the name server's address; `records` map names below it to addresses."""
     entries = {"ns": server} | dict(records)
     lines = [
         (name, "A" if ipaddress.ip_address(address).version == 4 else "AAAA", address)

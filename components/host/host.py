@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pulumi
 from pulumi_command import remote
@@ -35,8 +36,8 @@ class HostArgs:
 class Script:
     """A pair of bash files: `install` makes a state true however often it runs, `remove` takes it away again.
 
-    Both run as root with the functions of `host/scripts/lib.sh` and the directory `$FILES`, and must tolerate a half-done
-    predecessor.
+    Both run as root with the functions of `host/scripts/lib.sh` and the directory `$FILES`, and must tolerate a
+    half-done predecessor.
     """
 
     install: Path
@@ -59,6 +60,11 @@ def bundle(script: Script, files: Mapping[str, str]) -> str:
     if script.remove:
         contents["remove.sh"] = _text(script.remove)
     return pack(contents | {f"files/{name}": content for name, content in files.items()})
+
+
+def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:
+    # `from_input` waits for what is inside the dictionary too, which its type does not say.
+    return cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(values)))
 
 
 @cache
@@ -115,7 +121,7 @@ class Host(pulumi.ComponentResource):
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> remote.Command:
-        """Runs `script` on the machine at creation, again whenever something it was given changes, and `remove` at the end.
+        """Runs `script` at creation, again whenever something it was given changes, and its removal at the end.
 
         `variables` become its environment; they stand on a command line, so they must not be secret. `files` (name to
         content) come with it by standard input and lie in `$FILES`, mode 0600, while it runs; they may be secret.
@@ -143,7 +149,7 @@ class Host(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> remote.Command:
         def line(step: str) -> pulumi.Output[str]:
-            return pulumi.Output.from_input(dict(variables)).apply(lambda v: command_line(step, self._user, v))
+            return _resolved(variables).apply(lambda values: command_line(step, self._user, values))
 
         create = line("install")
         return remote.Command(
@@ -155,9 +161,9 @@ class Host(pulumi.ComponentResource):
             update=create,
             # Removal gets what installation got; the state keeps it, as the program may not run then.
             delete=line("remove") if script.remove else None,
-            stdin=pulumi.Output.from_input(dict(files)).apply(lambda contents: bundle(script, contents)),
+            stdin=_resolved(files).apply(lambda contents: bundle(script, contents)),
             triggers=[*triggers],
-            # Scripts write progress for people to standard error and results to standard output, never a secret to either.
+            # Scripts write progress for people to standard error and results to standard output, no secret to either.
             logging=remote.Logging.STDERR,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[*depends_on]),

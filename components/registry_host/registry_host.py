@@ -29,7 +29,10 @@ class Login:
 
 @dataclass(frozen=True)
 class RegistryHostArgs:
-    """`images` are what is pulled (mirrors already applied) for "registry", "ui" and "nginx"; `trusted` is the host's trust in the CA."""
+    """`images` are what is pulled for "registry", "ui" and "nginx", mirrors already applied.
+
+    `trusted` is the host's trust in the CA.
+    """
 
     host: Host
     ca: CA
@@ -123,7 +126,9 @@ class RegistryHost(pulumi.ComponentResource):
                 "auto-devops-registry-gc.service": render(
                     "registry_host/templates/gc.service.j2", delete_untagged=args.gc_delete_untagged
                 ),
-                "auto-devops-registry-gc.timer": render("registry_host/templates/gc.timer.j2", schedule=args.gc_schedule),
+                "auto-devops-registry-gc.timer": render(
+                    "registry_host/templates/gc.timer.j2", schedule=args.gc_schedule
+                ),
             },
             depends_on=[registry],
         )
@@ -140,7 +145,7 @@ class RegistryHost(pulumi.ComponentResource):
         self.url = verified.id.apply(lambda _: f"https://{registry_name}")
         self.docker_endpoint = self.provider.id.apply(lambda _: f"tcp://{docker_name}:{TLS_PORT}")
         self.docker_client = pulumi.Output.secret(
-            {"ca": args.ca.certificate, "certificate": client.certificate, "key": client.key}
+            pulumi.Output.all(ca=args.ca.certificate, certificate=client.certificate, key=client.key)
         )
         self.register_outputs(
             {"url": self.url, "docker_endpoint": self.docker_endpoint, "docker_client": self.docker_client}
@@ -218,7 +223,7 @@ class RegistryHost(pulumi.ComponentResource):
             image,
             network,
             after=after,
-            # Neither REGISTRY_URL nor NGINX_PROXY_PASS_URL: the page asks the registry at its own address, behind nginx.
+            # Neither REGISTRY_URL nor NGINX_PROXY_PASS_URL: the page asks the registry at its own address.
             envs=[
                 "SINGLE_REGISTRY=true",
                 f"REGISTRY_TITLE={args.ui_title}",

@@ -69,7 +69,7 @@ def run_with(config: dict[str, Any], secret_keys: list[str] | None = None) -> re
     pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
 
     # Waits for everything that the program left outstanding, as the engine does.
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 

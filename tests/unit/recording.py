@@ -11,7 +11,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 
 # How the engine's protocol marks a secret (pulumi/sdk/go/common/resource/properties.go).
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a protocol constant
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Recorder(MockMonitor):
         super().__init__(Provider())
         self.registered: dict[str, Registered] = {}
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
-        response = super().RegisterResource(request)
+    def RegisterResource(self, request: Any) -> Any:
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type == "tls:index/privateKey:PrivateKey":
             # The provider's schema marks it; the mocks have no way to say so.
             output = response.object.fields["privateKeyPem"]
@@ -83,10 +83,10 @@ class Recorder(MockMonitor):
         )
         return response
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         if request.urn in self.registered:
             self.registered[request.urn].outputs = dict(_fields(request.outputs))
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     @property
     def everything(self) -> list[Registered]:

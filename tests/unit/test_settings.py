@@ -1,4 +1,4 @@
-"""Every kind of wrong setting ends before the first resource, with its key, what was found, what is right, and the fix."""
+"""Every kind of wrong setting ends before the first resource: its key, what was found, what is right, and the fix."""
 
 from __future__ import annotations
 
@@ -57,7 +57,12 @@ def drop(path: str) -> Spoil:
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.
 BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "domain missing": (drop("domain"), "domain", "own DNS domain", "config set auto-devops:domain"),
-    "domain with one label": (put("domain", "devops"), "domain", "at least two labels", "config set auto-devops:domain"),
+    "domain with one label": (
+        put("domain", "devops"),
+        "domain",
+        "at least two labels",
+        "config set auto-devops:domain",
+    ),
     "domain in capitals": (put("domain", "Example.COM"), "domain", "lower-case", "auto-devops:domain example.com"),
     "domain with a bad label": (put("domain", "-a.example.com"), "domain", "DNS domain", "auto-devops:domain"),
     "domain with a final dot": (put("domain", "example.com."), "domain", "without the final dot", "domain example.com"),
@@ -65,40 +70,125 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "domain that is an address": (put("domain", "192.168.80.1"), "domain", "DNS domain", "auto-devops:domain"),
     "no hosts": (put("hosts", {}), "hosts", "at least one machine", "hosts.registry.address"),
     "hosts of the wrong type": (put("hosts", "192.168.80.112"), "hosts", "an object", "docs/settings.md"),
-    "a host's name with a space": (put("hosts.my host", {"address": "192.168.80.9"}), "hosts.my host", "lower-case", "rename"),
-    "address missing": (drop("hosts.k8s.address"), "hosts.k8s.address", "IP address", "--path auto-devops:hosts.k8s.address"),
-    "address that is a name": (put("hosts.k8s.address", "k8s.lan"), "hosts.k8s.address", "IPv4 or IPv6", "hosts.k8s.address"),
-    "address of the loopback": (put("hosts.k8s.address", "127.0.0.1"), "hosts.k8s.address", "other machines", "hosts.k8s.address"),
+    "a host's name with a space": (
+        put("hosts.my host", {"address": "192.168.80.9"}),
+        "hosts.my host",
+        "lower-case",
+        "rename",
+    ),
+    "address missing": (
+        drop("hosts.k8s.address"),
+        "hosts.k8s.address",
+        "IP address",
+        "--path auto-devops:hosts.k8s.address",
+    ),
+    "address that is a name": (
+        put("hosts.k8s.address", "k8s.lan"),
+        "hosts.k8s.address",
+        "IPv4 or IPv6",
+        "hosts.k8s.address",
+    ),
+    "address of the loopback": (
+        put("hosts.k8s.address", "127.0.0.1"),
+        "hosts.k8s.address",
+        "other machines",
+        "hosts.k8s.address",
+    ),
     "address of the wrong type": (put("hosts.k8s.address", 5), "hosts.k8s.address", "a text", "hosts.k8s.address"),
-    "address used twice": (put("hosts.k8s.address", "192.168.80.112"), "hosts.k8s.address", "hosts.registry has this", "config rm"),
+    "address used twice": (
+        put("hosts.k8s.address", "192.168.80.112"),
+        "hosts.k8s.address",
+        "hosts.registry has this",
+        "config rm",
+    ),
     "port out of range": (put("ssh.port", 70000), "ssh.port", "65535", "auto-devops:ssh.port 22"),
     "port that is no number": (put("hosts.dns.port", "ssh"), "hosts.dns.port", "integer", "hosts.dns.port 22"),
     "user that cannot be": (put("ssh.user", "Root User"), "ssh.user", "pattern", "ssh.user ubuntu"),
-    "unknown key with a near name": (put("registri", {}), "registri", "did you mean registry", "config rm auto-devops:registri"),
+    "unknown key with a near name": (
+        put("registri", {}),
+        "registri",
+        "did you mean registry",
+        "config rm auto-devops:registri",
+    ),
     "unknown key without one": (put("zzz", {}), "zzz", "one of ca, dns", "config rm auto-devops:zzz"),
-    "unknown nested key": (put("hosts.dns.adress", "x"), "hosts.dns.adress", "did you mean hosts.dns.address", "config rm"),
-    "unknown deeper key": (put("registry.images.ngin", "x"), "registry.images.ngin", "registry.images.nginx", "config rm"),
-    "private key missing": (put("ssh.privateKeyFile", "/nonexistent"), "ssh.privateKeyFile", "SSH private key", "ssh-keygen"),
+    "unknown nested key": (
+        put("hosts.dns.adress", "x"),
+        "hosts.dns.adress",
+        "did you mean hosts.dns.address",
+        "config rm",
+    ),
+    "unknown deeper key": (
+        put("registry.images.ngin", "x"),
+        "registry.images.ngin",
+        "registry.images.nginx",
+        "config rm",
+    ),
+    "private key missing": (
+        put("ssh.privateKeyFile", "/nonexistent"),
+        "ssh.privateKeyFile",
+        "SSH private key",
+        "ssh-keygen",
+    ),
     "private key unreadable": (put("ssh.privateKeyFile", "/"), "ssh.privateKeyFile", "SSH private key", "ls -l /"),
-    "private key that is none": (put("ssh.privateKeyFile", __file__), "ssh.privateKeyFile", "OpenSSH's or PEM", "ssh-keygen -y"),
+    "private key that is none": (
+        put("ssh.privateKeyFile", __file__),
+        "ssh.privateKeyFile",
+        "OpenSSH's or PEM",
+        "ssh-keygen -y",
+    ),
     "a host's own private key missing": (
         put("hosts.dns.privateKeyFile", "/nonexistent"),
         "hosts.dns.privateKeyFile",
         "SSH private key",
         "hosts.dns.privateKeyFile",
     ),
-    "known_hosts missing": (put("ssh.knownHostsFile", "/nonexistent"), "hosts.dns.hostKey", "host key", "ssh-keyscan -p 22"),
-    "host key not pinned": (put("hosts.k8s.address", "192.168.80.97"), "hosts.k8s.hostKey", "host key", "192.168.80.97 >>"),
-    "host key not pinned for the port": (put("hosts.k8s.port", 2222), "hosts.k8s.hostKey", "host key", "ssh-keyscan -p 2222"),
+    "known_hosts missing": (
+        put("ssh.knownHostsFile", "/nonexistent"),
+        "hosts.dns.hostKey",
+        "host key",
+        "ssh-keyscan -p 22",
+    ),
+    "host key not pinned": (
+        put("hosts.k8s.address", "192.168.80.97"),
+        "hosts.k8s.hostKey",
+        "host key",
+        "192.168.80.97 >>",
+    ),
+    "host key not pinned for the port": (
+        put("hosts.k8s.port", 2222),
+        "hosts.k8s.hostKey",
+        "host key",
+        "ssh-keyscan -p 2222",
+    ),
     "host key of no kind": (put("hosts.k8s.hostKey", "SHA256:abc"), "hosts.k8s.hostKey", "base64", "hosts.k8s.hostKey"),
-    "host key cut short": (put("hosts.k8s.hostKey", "ssh-ed25519 AAAAC3Nz"), "hosts.k8s.hostKey", "whole", "hosts.k8s.hostKey"),
+    "host key cut short": (
+        put("hosts.k8s.hostKey", "ssh-ed25519 AAAAC3Nz"),
+        "hosts.k8s.hostKey",
+        "whole",
+        "hosts.k8s.hostKey",
+    ),
     "algorithm unknown": (put("ca.algorithm", "DSA"), "ca.algorithm", "'ECDSA' or 'RSA'", "ca.algorithm ECDSA"),
     "curve unknown": (put("ca.curve", "P257"), "ca.curve", "'P256'", "ca.curve P256"),
     "RSA too short": (put("ca.rsaBits", 1024), "ca.rsaBits", "2048", "ca.rsaBits"),
     "certificates too long": (put("ca.certificateDays", 1000), "ca.certificateDays", "825", "ca.certificateDays 365"),
-    "certificates outlive the root": (put("ca.rootDays", 60), "ca.certificateDays", "ca.rootDays (60)", "ca.certificateDays 60"),
-    "renewed always": (put("ca.renewBeforeDays", 365), "ca.renewBeforeDays", "every certificate", "renewBeforeDays 121"),
-    "own CA without its key": (put("ca.own", {"certificateFile": "/x"}), "ca.own.keyFile", "private key", "ca.own.keyFile"),
+    "certificates outlive the root": (
+        put("ca.rootDays", 60),
+        "ca.certificateDays",
+        "ca.rootDays (60)",
+        "ca.certificateDays 60",
+    ),
+    "renewed always": (
+        put("ca.renewBeforeDays", 365),
+        "ca.renewBeforeDays",
+        "every certificate",
+        "renewBeforeDays 121",
+    ),
+    "own CA without its key": (
+        put("ca.own", {"certificateFile": "/x"}),
+        "ca.own.keyFile",
+        "private key",
+        "ca.own.keyFile",
+    ),
     "own CA missing": (
         put("ca.own", {"certificateFile": "/nonexistent", "keyFile": "/nonexistent"}),
         "ca.own.certificateFile",
@@ -113,26 +203,81 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     ),
     "DNS provider unknown": (put("dns.provider", "bind"), "dns.provider", "'bind9'", "dns.provider bind9"),
     "DNS host missing": (drop("dns.host"), "dns.host", "the machine that BIND runs on", "dns.host dns"),
-    "DNS host without BIND": (put("dns.provider", "none"), "dns.host", "nothing", "config rm --path auto-devops:dns.host"),
+    "DNS host without BIND": (
+        put("dns.provider", "none"),
+        "dns.host",
+        "nothing",
+        "config rm --path auto-devops:dns.host",
+    ),
     "DNS host unknown": (put("dns.host", "ns1"), "dns.host", "dns, gitlab, k8s, registry", "dns.host dns"),
-    "forwarder that is a name": (put("dns.forwarders", ["dns.google"]), "dns.forwarders.0", "IPv4 or IPv6", "dns.forwarders"),
-    "forwarder that is BIND itself": (put("dns.forwarders", ["192.168.80.110"]), "dns.forwarders[0]", "itself", "config rm"),
-    "network with host bits": (put("dns.allowQueriesFrom", ["10.0.0.1/8"]), "dns.allowQueriesFrom.0", "network", "allowQueriesFrom"),
+    "forwarder that is a name": (
+        put("dns.forwarders", ["dns.google"]),
+        "dns.forwarders.0",
+        "IPv4 or IPv6",
+        "dns.forwarders",
+    ),
+    "forwarder that is BIND itself": (
+        put("dns.forwarders", ["192.168.80.110"]),
+        "dns.forwarders[0]",
+        "itself",
+        "config rm",
+    ),
+    "network with host bits": (
+        put("dns.allowQueriesFrom", ["10.0.0.1/8"]),
+        "dns.allowQueriesFrom.0",
+        "network",
+        "allowQueriesFrom",
+    ),
     "TTL of nothing": (put("dns.ttl", 0), "dns.ttl", "10", "dns.ttl 300"),
-    "a record of the platform's": (put("dns.records", {"gitlab": "10.0.0.1"}), "dns.records.gitlab", "does not use itself", "rm"),
-    "a record's address that is none": (put("dns.records", {"wiki": "there"}), "dns.records.wiki", "IPv4", "dns.records.wiki"),
+    "a record of the platform's": (
+        put("dns.records", {"gitlab": "10.0.0.1"}),
+        "dns.records.gitlab",
+        "does not use itself",
+        "rm",
+    ),
+    "a record's address that is none": (
+        put("dns.records", {"wiki": "there"}),
+        "dns.records.wiki",
+        "IPv4",
+        "dns.records.wiki",
+    ),
     "mirror of the engine without TLS": (
         put("docker.registryMirrors", ["http://mirror"]),
         "docker.registryMirrors.0",
         "https://",
         "docker.registryMirrors",
     ),
-    "plain TCP by an unclear word": (put("docker.unprotectedTcp2375", "maybe"), "docker.unprotectedTcp2375", "boolean", "false"),
+    "plain TCP by an unclear word": (
+        put("docker.unprotectedTcp2375", "maybe"),
+        "docker.unprotectedTcp2375",
+        "boolean",
+        "false",
+    ),
     "registry's host missing": (put("registry", {}), "registry.host", "the machine", "registry.host registry"),
-    "registry's host unknown": (put("registry.host", "vm9"), "registry.host", "a machine under hosts", "registry.host dns"),
-    "image without a registry": (put("registry.images.nginx", "nginx:1"), "registry.images.nginx", "its registry", "docker.io/"),
-    "image without a tag": (put("registry.images.ui", "docker.io/a/b"), "registry.images.ui", "tag or digest", "images.ui docker.io/"),
-    "login without a password": (put("registry.login", {"username": "ci"}), "registry.login.password", "8 char", "--secret"),
+    "registry's host unknown": (
+        put("registry.host", "vm9"),
+        "registry.host",
+        "a machine under hosts",
+        "registry.host dns",
+    ),
+    "image without a registry": (
+        put("registry.images.nginx", "nginx:1"),
+        "registry.images.nginx",
+        "its registry",
+        "docker.io/",
+    ),
+    "image without a tag": (
+        put("registry.images.ui", "docker.io/a/b"),
+        "registry.images.ui",
+        "tag or digest",
+        "images.ui docker.io/",
+    ),
+    "login without a password": (
+        put("registry.login", {"username": "ci"}),
+        "registry.login.password",
+        "8 char",
+        "--secret",
+    ),
     "login's password too short": (
         put("registry.login", {"username": "ci", "password": "short"}),
         "registry.login.password",
@@ -159,8 +304,18 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     ),
     "two roles that need port 443": (put("gitlab.host", "registry"), "gitlab.host", "ports 80 and 443", "gitlab.host"),
     "GitLab's host unknown": (put("gitlab.host", "vm9"), "gitlab.host", "a machine under hosts", "gitlab.host dns"),
-    "mirror with a scheme": (put("mirrors.images", {"docker.io": "https://m"}), "mirrors.images.docker.io", "without scheme", "mirrors"),
-    "mirror's CA missing": (put("mirrors.caCertificateFile", "/none"), "mirrors.caCertificateFile", "PEM", "caCertificateFile"),
+    "mirror with a scheme": (
+        put("mirrors.images", {"docker.io": "https://m"}),
+        "mirrors.images.docker.io",
+        "without scheme",
+        "mirrors",
+    ),
+    "mirror's CA missing": (
+        put("mirrors.caCertificateFile", "/none"),
+        "mirrors.caCertificateFile",
+        "PEM",
+        "caCertificateFile",
+    ),
 }
 
 
@@ -188,7 +343,13 @@ def test_bad_setting_is_named_with_its_fix(good: Config, kind: str) -> None:
 
 def test_all_problems_come_at_once(good: Config) -> None:
     """A wrong section hides neither the wrong host, nor the unknown key, nor the rule between two settings."""
-    for kind in ("domain in capitals", "algorithm unknown", "address missing", "DNS host unknown", "unknown key without one"):
+    for kind in (
+        "domain in capitals",
+        "algorithm unknown",
+        "address missing",
+        "DNS host unknown",
+        "unknown key without one",
+    ):
         BAD[kind][0](good)
     assert {p.key for p in problems(good)} == {"domain", "ca.algorithm", "hosts.k8s.address", "dns.host", "zzz"}
 
@@ -221,7 +382,9 @@ def test_bad_settings_end_before_any_resource(run_program: Run, good: Config) ->
         run_program(good)
 
 
-def test_plain_port_is_warned_about_at_every_run(run_program: Run, good: Config, caplog: pytest.LogCaptureFixture) -> None:
+def test_plain_port_is_warned_about_at_every_run(
+    run_program: Run, good: Config, caplog: pytest.LogCaptureFixture
+) -> None:
     put("docker.unprotectedTcp2375", True)(good)
     run_program(good)
     assert any("whoever reaches 192.168.80.112:2375 is root there" in r.message for r in caplog.records)
@@ -263,7 +426,9 @@ Certify = Callable[..., tuple[Path, Path]]
 def certify(tmp_path: Path) -> Certify:
     """Makes a CA of one's own: certificate and key file."""
 
-    def make(*, days: int = 3650, ca: bool = True, passphrase: bytes | None = None, name: str = "own") -> tuple[Path, Path]:
+    def make(
+        *, days: int = 3650, ca: bool = True, passphrase: bytes | None = None, name: str = "own"
+    ) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
@@ -336,7 +501,9 @@ def test_own_ca_with_anothers_key(good: Config, certify: Certify) -> None:
 
 def test_expired_mirror_ca(good: Config, certify: Certify) -> None:
     put("mirrors.caCertificateFile", str(certify(days=-1)[0]))(good)
-    assert [(p.key, p.expected) for p in problems(good)] == [("mirrors.caCertificateFile", "a certificate that is still valid")]
+    assert [(p.key, p.expected) for p in problems(good)] == [
+        ("mirrors.caCertificateFile", "a certificate that is still valid")
+    ]
 
 
 def test_images_go_through_their_registrys_mirror(good: Config) -> None:

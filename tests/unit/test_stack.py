@@ -148,8 +148,7 @@ def test_certificates_renew_before_their_end(good_stack: Recorder) -> None:
         assert "earlyRenewalHours" not in root.inputs, "a renewed root would have to be trusted again everywhere"
 
 
-def test_plain_port_is_closed_unless_asked_for(good_stack: Recorder, run_program: Run, good: dict[str, Any]
-) -> None:
+def test_plain_port_is_closed_unless_asked_for(good_stack: Recorder, run_program: Run, good: dict[str, Any]) -> None:
     name = "registry-host-docker-engine"
     assert not [file for file in files(good_stack, name) if "plain" in file]
     good["docker"] = {"unprotectedTcp2375": True}
@@ -178,7 +177,10 @@ def test_images_are_pulled_through_the_mirror(run_program: Run, good: dict[str, 
     recorder = run_program(good)
     names = [image.inputs["name"] for image in recorder.of_type("docker:index/remoteImage:RemoteImage")]
     assert names and all(name.startswith("mirror.corp:5000/") for name in names), names
-    assert "--registry-mirror=https://mirror.corp:5000" in files(recorder, "gitlab-docker-engine")["files/docker.service.conf"]
+    assert (
+        "--registry-mirror=https://mirror.corp:5000"
+        in files(recorder, "gitlab-docker-engine")["files/docker.service.conf"]
+    )
 
 
 def test_without_an_own_name_server_nobodys_resolver_changes(run_program: Run, good: dict[str, Any]) -> None:

@@ -1,0 +1,28 @@
+"""What is written about the program is what the program says of itself."""
+
+from __future__ import annotations
+
+import yaml
+
+import settings
+from tests.unit.conftest import ROOT
+from tools.document_settings import document
+
+
+def test_settings_are_documented() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == document(), "run: python tools/document_settings.py"
+
+
+def test_configuration_schema_has_every_key() -> None:
+    """A key that Pulumi.yaml does not declare could not have a type, a description and a default there."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert set(declared) == set(settings.KEYS)
+    for key, schema in declared.items():
+        assert set(schema) == {"type", "description", "default"}, key
+
+
+def test_configuration_schema_names_every_nested_key() -> None:
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    for section, model in settings.SECTIONS.items():
+        for name, field in model.model_fields.items():
+            assert (field.alias or name) in declared[section]["description"], f"{section}.{field.alias or name}"
