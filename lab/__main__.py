@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="the machines and stack dev on them, checked from the workstation")
-    commands.add_parser("machines", help="machines, mirror and tools, without the stack")
+    commands.add_parser("machines", help="machines and mirror, without tools and stack")
     commands.add_parser("preview", help="what `pulumi up` would do")
     commands.add_parser("down", help="remove the lab; caches stay")
     commands.add_parser("status", help="what runs, and which tools are used")
@@ -72,7 +72,9 @@ def _dispatch(chosen: argparse.Namespace) -> int:
         case "up":
             return _up()
         case "machines":
-            _run(_prepared("python -m lab machines"))
+            plan = Plan(again="python -m lab machines")
+            add_machines(plan)
+            _run(plan)
             return 0
         case "preview":
             _run(_prepared("make preview"))
