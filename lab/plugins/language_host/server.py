@@ -124,9 +124,7 @@ class LanguageHost(LanguageServer):
             f"the lab's Python language host installs nothing: run `{sys.executable} -m pip install -r requirements.txt`",
         )
 
-    def Run(
-        self, request: language_pb2.RunRequest, context: grpc.ServicerContext
-    ) -> language_pb2.RunResponse:
+    def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> language_pb2.RunResponse:
         directory = Path(request.info.program_directory or request.pwd)
         entry_point = request.info.entry_point or request.program
         problems = unsupported_options(struct_to_dict(request.info.options))

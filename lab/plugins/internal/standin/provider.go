@@ -190,12 +190,11 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	}
 	// What has drifted goes into the inputs too, so that the next difference shows it and an update mends it.
 	inputs := req.Inputs.Copy()
-	for key, value := range found {
-		if input, given := inputs[key]; given && !Plain(input).DeepEquals(value) {
+	for _, name := range performed.Mended {
+		key := resource.PropertyKey(name)
+		value, read := found[key]
+		if read && !Plain(inputs[key]).DeepEquals(value) && !value.DeepEquals(performed.Defaults[key]) {
 			inputs[key] = value
-			if input.ContainsSecrets() {
-				inputs[key] = secret(value)
-			}
 		}
 	}
 	outputs := state(schema, inputs, overlay(carried(req.Inputs, inputs, req.State), found))

@@ -38,6 +38,9 @@ type Resource struct {
 	// InPlace lists the only inputs whose change needs no new resource, where the schema lacks replacement marks.
 	// Nil leaves the decision to the schema.
 	InPlace []string
+	// Mended lists inputs that may change behind the program's back and that an update brings back: a refresh compares what
+	// it read with them.
+	Mended []string
 	// ChangedByUpdate lists outputs whose value after an update is not known in a preview.
 	ChangedByUpdate []string
 
