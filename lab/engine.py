@@ -62,6 +62,8 @@ def up(log: StepLog) -> str:
     paths.DOCKER_DATA.mkdir(parents=True, exist_ok=True)
     if not _STRAY.exists():
         _STRAY.write_text("\n".join(folder for folder in _STRAY_FOLDERS if not Path(folder).exists()))
+    # dockerd would not start while the file names a process that is there, be it a zombie or another program.
+    (paths.RUN / "docker.pid").unlink(missing_ok=True)
     settings = paths.RUN / "daemon.json"
     # dockerd would otherwise leave a key in the computer's own /etc/docker.
     settings.write_text(json.dumps({"deprecated-key-path": str(paths.DOCKER_DATA / "key.json")}))

@@ -62,7 +62,7 @@ def build(
         for event in events:
             for line in str(event.get("stream") or event.get("status") or "").splitlines():
                 if line.strip():
-                    log.awaiting(line.strip())
+                    log.awaiting(line)
             if "error" in event:
                 raise LabError(f"building {tag} from {context}: {event['error'].strip()}")
     return tag

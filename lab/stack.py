@@ -90,8 +90,7 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run pulumi in the foreground; returns its exit status."""
-    if not paths.STACK_CONFIG.exists() or not tools.CHOSEN.exists():
-        raise LabError("the lab has no stack yet", "run `make up`, or `make preview`")
+    _check_prepared()
     words = command(arguments)
     process = subprocess.run(words, env={**os.environ, **environment()}, cwd=paths.REPOSITORY, check=False)
     return process.returncode
@@ -112,6 +111,7 @@ def up(log: StepLog) -> str:
 
 def outputs(secret: bool = False) -> dict[str, Any]:
     """The stack's outputs."""
+    _check_prepared()
     words = command(["stack", "output", "--json"] + (["--show-secrets"] if secret else []))
     done = subprocess.run(
         words,
@@ -144,6 +144,11 @@ def unlock(log: StepLog) -> None:
     if _lock_pids():
         log.awaiting("removal of the lock that an interrupted run left")
         log.run(command(["cancel", "--yes"]), env=environment(), cwd=paths.REPOSITORY)
+
+
+def _check_prepared() -> None:
+    if not paths.STACK_CONFIG.exists() or not tools.CHOSEN.exists():
+        raise LabError("the lab has no stack yet", "run `make up`, or `make preview`")
 
 
 def _lock_pids() -> list[int]:

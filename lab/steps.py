@@ -6,9 +6,11 @@ Owns how progress and failures look. Knows nothing of what the steps do.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +27,7 @@ from rich.text import Text
 
 from lab import paths
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 PLAIN_REPORT_EVERY = 30.0
 """Seconds between two plain lines about the same waiting step, where there is no terminal."""
 
@@ -52,7 +54,7 @@ class StepLog:
 
     def awaiting(self, what: str) -> None:
         """Say what is awaited now."""
-        self.awaited = what
+        self.awaited = _plain(what)
         self.write(what)
 
     def write(self, line: str) -> None:
@@ -94,8 +96,8 @@ class StepLog:
                 line = raw.decode(errors="replace").rstrip()
                 lines.append(line)
                 self.write(line)
-                if line.strip():
-                    self.awaited = line.strip()
+                if _plain(line):
+                    self.awaited = _plain(line)
             status = process.wait()
         finally:
             _children.discard(process)
@@ -231,6 +233,11 @@ def _interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _plain(line: str) -> str:
+    """A command's line without terminal control sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
 
 
 def elapsed(seconds: float) -> str:
