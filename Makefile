@@ -16,10 +16,11 @@ preview: ## what `pulumi up` would do to stack dev
 down: ## remove the lab; caches stay
 	@$(LAB) down
 
-# CMD reaches the shell through the environment: quotes in it stay as they are.
-shell: export LAB_COMMAND = $(CMD)
-shell: ## open the workstation; CMD='…' runs one command there
-	@$(LAB) shell $(if $(CMD),--command "$$LAB_COMMAND")
+# CMD reaches the shell through the environment and unexpanded: quotes and dollars in it stay as they are.
+# Make itself ends with 2 whatever the command's status was; `lab/bootstrap.sh shell --command '…'` ends with that.
+shell: export LAB_COMMAND = $(value CMD)
+shell: ## open the workstation; CMD='…' runs one command there; ON=dns (or another machine) goes there instead
+	@$(LAB) shell $(ON) $(if $(value CMD),--command "$$LAB_COMMAND")
 
 status: ## what runs, and which tools are used
 	@$(LAB) status

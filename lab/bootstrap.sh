@@ -70,10 +70,14 @@ mkdir -p "$cache"
 exec 9>"$cache/venv.lock"
 flock 9
 requirements=("$repository"/requirements*.txt)
-stamp=$("$python" --version && sha256sum "${requirements[@]}" | cut -d' ' -f1)
+version=$("$python" --version)
+stamp=$version$(cat "${requirements[@]}" | sha256sum)
 if [[ ! -f $venv/stamp || $(<"$venv/stamp") != "$stamp" ]]; then
   echo "Making the Python environment $venv"
-  "$python" -m venv --clear "$venv"
+  # Only another Python calls for a new one: a run that is under way goes on using the one that is there.
+  if [[ $("$venv/bin/python" --version 2>/dev/null) != "$version" ]]; then
+    "$python" -m venv --clear "$venv"
+  fi
   "$venv/bin/pip" install --quiet --disable-pip-version-check "${requirements[@]/#/--requirement=}"
   echo "$stamp" >"$venv/stamp"
 fi
