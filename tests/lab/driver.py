@@ -1,0 +1,113 @@
+"""How the lab tests act: as people do, through the lab's own commands, and mostly from the workstation."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path.home() / ".cache" / "auto-devops"
+SERVERS = ("dns", "registry", "gitlab", "k8s")
+DOMAIN = "auto-devops.test"
+REGISTRY = f"registry.{DOMAIN}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did. `output` is standard output and error as a person sees them."""
+
+    status: int
+    output: str
+
+    def succeeded(self) -> Result:
+        """Itself, or the failure that says what was printed."""
+        assert self.status == 0, f"exit status {self.status}:\n{self.output[-6000:]}"
+        return self
+
+    def failed(self) -> Result:
+        """Itself, or the failure that says that it should have failed."""
+        assert self.status != 0, f"should have failed:\n{self.output[-6000:]}"
+        return self
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """What `pulumi` says it did: created, updated, deleted, replaced, unchanged -> how many resources."""
+        summary = self.output.rpartition("Resources:")[2]
+        pattern = r"(\d+) (?:to )?(create|update|delete|replace|unchanged)"
+        return {kind: int(count) for count, kind in re.findall(pattern, summary)}
+
+
+def run(command: Sequence[str], *, timeout: int = 900) -> Result:
+    """A command on this machine."""
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
+    )
+    return Result(done.returncode, done.stdout)
+
+
+@dataclass
+class Lab:
+    """The running lab."""
+
+    before: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """What each machine was like before the stack: kind of thing -> its lines."""
+
+    def lab(self, *arguments: str, timeout: int = 1800) -> Result:
+        """One of the lab's own commands."""
+        return run([sys.executable, "-m", "lab", *arguments], timeout=timeout)
+
+    def on(self, machine: str, line: str) -> Result:
+        """A shell line on a machine, as its root."""
+        return self.lab("shell", machine, "--command", line)
+
+    def workstation(self, line: str) -> str:
+        """What a shell line prints on the workstation, where it has to succeed."""
+        return self.on("workstation", line).succeeded().output
+
+    def pulumi(self, *arguments: str) -> Result:
+        """`pulumi` on stack dev."""
+        return self.lab("pulumi", *arguments)
+
+    def up(self) -> Result:
+        """`pulumi up`, whatever comes of it."""
+        return self.pulumi("up", "--yes", "--skip-preview")
+
+    def config(self, path: str, value: object | None, *, secret: bool = False) -> None:
+        """Sets a setting of the working copy of Pulumi.dev.yaml; None takes it out."""
+        key = f"auto-devops:{path}"
+        if value is None:
+            self.pulumi("config", "rm", "--path", key).succeeded()
+            return
+        options = ["--secret"] if secret else []
+        text = value if isinstance(value, str) else json.dumps(value)
+        self.pulumi("config", "set", "--path", *options, key, text).succeeded()
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets as they are."""
+        text = self.pulumi("stack", "output", "--json", "--show-secrets").succeeded().output
+        return dict(json.loads(text[text.index("{") :]))
+
+    def snapshot(self, machine: str) -> dict[str, list[str]]:
+        """What there is on a machine, by kind, so that two moments can be compared."""
+        script = (Path(__file__).parent / "snapshot.sh").read_text()
+        text = self.on(machine, script).succeeded().output
+        kinds: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            kind, _, thing = line.partition("\t")
+            kinds.setdefault(kind, []).append(thing)
+        return kinds
+
+
+def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until `check` holds; what was waited for is in the failure."""
+    limit = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
+        time.sleep(0.3)

@@ -1,0 +1,31 @@
+# What there is on a machine, one thing a line: kind, tab, thing. Two snapshots differ by what was left behind.
+set -u
+
+kind() { sed "s/^/$1\t/"; }
+
+dpkg-query -W -f '${Package} ${db:Status-Status}\n' | kind package
+cut -d: -f1,3 /etc/passwd | kind user
+cut -d: -f1,4 /etc/group | sed 's/:[0-9]*//' | kind group
+# Backups of account files, the linker's cache and lists of alternatives change with any package, and say nothing.
+find /etc /usr/local /root /home /opt /srv /var/lib/auto-devops /var/lib/systemd/timers /var/spool/cron -xdev -type f \
+  ! -path '/etc/*-' ! -name .pwd.lock ! -name ld.so.cache ! -path '/root/.*' \
+  -exec md5sum {} + 2>/dev/null | sort -k2 | kind file
+find /etc /usr/local /srv /run -xdev -maxdepth 4 -type l -printf '%p -> %l\n' 2>/dev/null | grep -v '^/run/udev' |
+  grep -v '^/run/systemd/\(units\|generator\)' | sort | kind link
+find /run -xdev -maxdepth 1 -name '*docker*' -o -maxdepth 1 -name 'auto-devops*' -o -maxdepth 1 -name '*named*' | sort | kind run
+systemctl list-unit-files --no-legend --no-pager | awk '{ print $1, $2 }' | sort | kind unit
+systemctl list-timers --all --no-legend --no-pager | grep -o '[^ ]*\.timer' | sort | kind timer
+ip -br link | awk '{ print $1 }' | sed 's/@.*//' | sort | kind interface
+ip route | sort | kind route
+for tables in iptables ip6tables; do
+  if command -v "$tables-save" >/dev/null; then
+    # Chains that are empty and accept are there as soon as anyone has looked.
+    "$tables-save" | grep -v '^#' | grep -vE '^:(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) ACCEPT' |
+      grep -vE '^(\*.*|COMMIT)$' | sed 's/\[[0-9:]*\]//' | sort | kind rule
+  fi
+done
+ss -Hlntup | awk '{ print $1, $5 }' | sort -u | kind port
+findmnt -rno TARGET | grep -vE '^/(proc|sys|dev)' | sort | kind mount
+ls -A /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind 2>/dev/null | kind data
+# Threads of the kernel and what a shell starts for this snapshot come and go.
+ps -eo comm= | grep -E 'docker|containerd|named|nginx|registry' | sort -u | kind process

@@ -1,0 +1,145 @@
+"""What people change later: verified by what is running, not by what was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.lab.driver import DOMAIN, REGISTRY, Lab, eventually
+
+
+@contextmanager
+def setting(lab: Lab, path: str, value: object, *, secret: bool = False, back_to: object | None = None) -> Iterator[None]:
+    """A setting for a while; afterwards the stack is as before."""
+    lab.config(path, value, secret=secret)
+    try:
+        yield
+    finally:
+        lab.config(path, back_to)
+        lab.up().succeeded()
+
+
+def serial(lab: Lab) -> int:
+    return int(lab.workstation(f"dig +short @10.77.0.11 {DOMAIN} SOA").split()[2])
+
+
+def catalog(lab: Lab) -> list[str]:
+    return list(json.loads(lab.workstation(f"curl -sS https://{REGISTRY}/v2/_catalog"))["repositories"])
+
+
+def fingerprint(lab: Lab, port: int) -> str:
+    line = f"openssl s_client -connect 10.77.0.12:{port} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+    return lab.workstation(line).strip()
+
+
+def test_a_record_is_added_and_the_serial_grows(lab: Lab) -> None:
+    before = serial(lab)
+    with setting(lab, "dns.records", {"wiki": "10.77.0.99"}):
+        assert lab.up().succeeded().changes["update"] == 1
+        assert lab.workstation(f"dig +short @10.77.0.11 wiki.{DOMAIN}").strip() == "10.77.0.99"
+        during = serial(lab)
+        assert during > before
+    assert lab.workstation(f"dig +short @10.77.0.11 wiki.{DOMAIN}").strip() == ""
+    assert serial(lab) > during
+
+
+def test_a_bad_zone_never_replaces_a_good_one(lab: Lab) -> None:
+    """A name of four longest labels is right by itself and too long together with the domain: only BIND can say so."""
+    before = serial(lab)
+    label = "a" * 63
+    with setting(lab, "dns.records", {".".join([label] * 4): "10.77.0.99"}):
+        refused = lab.up().failed()
+        assert "a zone that named-checkzone refuses" in refused.output
+        assert "the one being served stays" in refused.output
+        assert serial(lab) == before
+        assert lab.workstation(f"dig +short @10.77.0.11 {REGISTRY}").strip() == "10.77.0.12"
+
+
+def test_a_replaced_registry_keeps_the_images(lab: Lab) -> None:
+    before = catalog(lab)
+    assert "demo/web" in before
+    container = "docker inspect --format '{{.Id}}' registry"
+    old = lab.on("registry", container).succeeded().output
+    with setting(lab, "registry.allowDeletion", "false"):
+        assert lab.up().succeeded().changes.get("replace", 0) >= 1
+        assert lab.on("registry", container).succeeded().output != old
+        eventually("the registry", lambda: lab.on("workstation", f"curl -sSf https://{REGISTRY}/v2/").status == 0)
+        assert catalog(lab) == before
+        head = f"curl -sSI -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' https://{REGISTRY}/v2/demo/web/manifests/1"
+        digest = lab.workstation(f"{head} | tr -d '\\r' | sed -n 's/^docker-content-digest: //Ip'").strip()
+        delete = f"curl -sS -o /dev/null -w '%{{http_code}}' -X DELETE https://{REGISTRY}/v2/demo/web/manifests/{digest}"
+        assert lab.workstation(delete) == "405"
+    assert catalog(lab) == before
+
+
+def test_certificates_are_reissued_without_a_new_root(lab: Lab) -> None:
+    root = lab.outputs()["caCertificate"]
+    before = {port: fingerprint(lab, port) for port in (443, 2376)}
+    with setting(lab, "ca.certificateDays", 200):
+        lab.up().succeeded()
+        after = {port: fingerprint(lab, port) for port in (443, 2376)}
+        assert all(after[port] != before[port] for port in before), "the running services still show the old ones"
+        assert lab.outputs()["caCertificate"] == root
+        assert lab.workstation(f"curl -sS -o /dev/null -w '%{{http_code}}' https://{REGISTRY}/v2/") == "200"
+        # The client's certificate is a new one too; the old one, which the workstation still has, stays valid.
+        lab.workstation("docker version")
+        assert "demo/web" in catalog(lab)
+
+
+def test_login(lab: Lab) -> None:
+    lab.config("registry.login.username", "ci")
+    try:
+        lab.config("registry.login.password", "correct horse", secret=True)
+        lab.up().succeeded()
+        status = f"curl -sS -o /dev/null -w '%{{http_code}}' {{}} https://{REGISTRY}/v2/_catalog"
+        assert lab.workstation(status.format("")) == "401"
+        assert lab.workstation(status.format("-u ci:wrong")) == "401"
+        assert lab.workstation(status.format("-u 'ci:correct horse'")) == "200"
+        denied = lab.on("workstation", f"docker pull -q {REGISTRY}/demo/web:1").failed()
+        assert "no basic auth credentials" in denied.output
+        lab.workstation(f"printf 'correct horse' | docker login -u ci --password-stdin {REGISTRY}")
+        lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
+        assert "correct horse" not in lab.pulumi("stack", "export").succeeded().output
+        assert set(lab.up().succeeded().changes) == {"unchanged"}
+    finally:
+        lab.config("registry.login", None)
+        lab.up().succeeded()
+        lab.on("workstation", f"docker logout {REGISTRY}")
+
+
+def test_plain_port_opens_only_by_setting_and_closes_again(lab: Lab) -> None:
+    version = f"curl -sS --max-time 5 http://docker.{DOMAIN}:2375/version"
+    with setting(lab, "docker.unprotectedTcp2375", "true"):
+        for _ in range(2):
+            assert "whoever reaches 10.77.0.12:2375 is root there" in lab.up().succeeded().output
+        assert "ApiVersion" in lab.workstation(version)
+    lab.on("workstation", version).failed()
+
+
+def test_drift_is_seen_and_mended(lab: Lab) -> None:
+    lab.on("registry", "docker rm -f registry-ui").succeeded()
+    assert lab.pulumi("refresh", "--yes", "--skip-preview").succeeded().changes.get("delete") == 1
+    assert lab.up().succeeded().changes["create"] == 1
+    eventually("the page", lambda: "200" in lab.on("workstation", f"curl -sSI https://{REGISTRY}/").output)
+
+
+def test_garbage_collection_frees_what_was_deleted(lab: Lab) -> None:
+    """Run as the timer runs it."""
+    size = "du -sk $(docker volume inspect --format '{{.Mountpoint}}' auto-devops-registry) | cut -f1"
+    base = lab.workstation("docker image ls -q | tail -n 1").strip()
+    name = f"{REGISTRY}/demo/garbage:1"
+    build = f"printf 'FROM {base}\\nRUN head -c 20000000 /dev/urandom >/garbage\\n' | docker build -q -t {name} -"
+    lab.workstation(f"{build} && docker push -q {name} && docker image rm {name}")
+    accept = "Accept: application/vnd.docker.distribution.manifest.v2+json"
+    url = f"https://{REGISTRY}/v2/demo/garbage/manifests"
+    digest = lab.workstation(
+        f"curl -sSI -H '{accept}' {url}/1 | tr -d '\\r' | sed -n 's/^docker-content-digest: //Ip'"
+    ).strip()
+    full = int(lab.on("registry", size).succeeded().output)
+    assert lab.workstation(f"curl -sS -o /dev/null -w '%{{http_code}}' -X DELETE {url}/{digest}") == "202"
+    lab.on("registry", "systemctl start auto-devops-registry-gc.service").succeeded()
+    assert int(lab.on("registry", size).succeeded().output) < full - 15000
+    eventually("the registry", lambda: lab.on("workstation", f"curl -sSf https://{REGISTRY}/v2/").status == 0)
+    lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
+    assert "auto-devops-registry-gc.timer" in lab.on("registry", "systemctl list-timers --no-pager").output

@@ -1,0 +1,35 @@
+"""Destroyed is gone, and can come again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.driver import DOMAIN, SERVERS, Lab
+
+
+@pytest.fixture(scope="module")
+def destroyed(lab: Lab) -> dict[str, dict[str, list[str]]]:
+    """What the machines are like after `pulumi destroy`."""
+    lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    return {machine: lab.snapshot(machine) for machine in SERVERS}
+
+
+@pytest.mark.parametrize("machine", SERVERS)
+def test_nothing_is_left_on_the_machine(lab: Lab, destroyed: dict[str, dict[str, list[str]]], machine: str) -> None:
+    before, after = lab.before[machine], destroyed[machine]
+    kinds = before.keys() | after.keys()
+    left = {kind: sorted(set(after.get(kind, [])) - set(before.get(kind, []))) for kind in kinds}
+    missing = {kind: sorted(set(before.get(kind, [])) - set(after.get(kind, []))) for kind in kinds}
+    assert {kind: things for kind, things in left.items() if things} == {}
+    assert {kind: things for kind, things in missing.items() if things} == {}
+
+
+def test_second_destroy_is_quiet(lab: Lab, destroyed: object) -> None:
+    again = lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    assert again.changes == {}
+    assert "error" not in again.output.lower()
+
+
+def test_up_after_destroy_works_and_the_serial_still_grows(lab: Lab, destroyed: object) -> None:
+    lab.lab("up").succeeded()
+    assert lab.workstation(f"curl -sS -o /dev/null -w '%{{http_code}}' https://registry.{DOMAIN}/v2/") == "200"
