@@ -27,6 +27,7 @@ hosts = {
             private_key=machine.private_key,
             passphrase=machine.passphrase,
             host_key=machine.host_key,
+            repair=stack.repair,
         ),
     )
     for name, machine in stack.machines.items()

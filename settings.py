@@ -352,6 +352,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     domain: Domain
+    repair: str
     ssh: SshSettings
     hosts: dict[str, HostSettings]
     ca: CaSettings
@@ -394,7 +395,8 @@ SECTIONS: Mapping[str, type[Section]] = {
     "kubernetes": PlacementSettings,
     "mirrors": MirrorSettings,
 }
-KEYS = ("domain", "hosts", *SECTIONS)
+KEYS = ("domain", "repair", "hosts", *SECTIONS)
+TEXTS = ("domain", "repair")
 
 
 class SettingsError(Exception):
@@ -436,6 +438,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         context = details.get("ctx", {})
         fix = context.get("fix") or set_command("domain", "devops.example.com")
         problems.append(Problem("domain", found, str(context["expected"]), fix))
+    repair = str(values.pop("repair", ""))
     hosts = _hosts(values.pop("hosts", {}), problems)
     sections: dict[str, Section | None] = {}
     for name, model in SECTIONS.items():
@@ -454,6 +457,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         raise SettingsError(problems)
     return Settings.model_construct(
         domain=domain,
+        repair=repair,
         hosts=hosts,
         machines=checked.machines,
         own_ca=checked.own_ca,
@@ -465,7 +469,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
 def _decode(config: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in config.items():
-        if isinstance(value, str) and key != "domain" and key in KEYS:
+        if isinstance(value, str) and key in KEYS and key not in TEXTS:
             with contextlib.suppress(json.JSONDecodeError):  # a text where an object belongs: said below
                 value = json.loads(value)
             if not isinstance(value, dict):

@@ -32,6 +32,7 @@ the command that mends it.
 | key | default | what it is |
 |---|---|---|
 | `domain` | required | the platform's own DNS domain, such as `devops.example.com` |
+| `repair` | empty | any new value, such as today's date, runs every script on the machines again |
 """
 
 

@@ -22,7 +22,10 @@ UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC 
 
 @dataclass(frozen=True)
 class HostArgs:
-    """How to reach the machine. `private_key` is an OpenSSH or PEM text, `host_key` "type base64"."""
+    """How to reach the machine. `private_key` is an OpenSSH or PEM text, `host_key` "type base64".
+
+    Another value of `repair` runs every script on the machine again.
+    """
 
     address: str
     user: str
@@ -30,6 +33,7 @@ class HostArgs:
     private_key: str
     host_key: str
     passphrase: str | None = None
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Host(pulumi.ComponentResource):
         self.name = name
         self.address = args.address
         self._user = args.user
+        self._repair = args.repair
         self._connection = remote.ConnectionArgs(
             host=args.address,
             port=args.port,
@@ -162,7 +167,7 @@ class Host(pulumi.ComponentResource):
             # Removal gets what installation got; the state keeps it, as the program may not run then.
             delete=line("remove") if script.remove else None,
             stdin=_resolved(files).apply(lambda contents: bundle(script, contents)),
-            triggers=[*triggers],
+            triggers=[self._repair, *triggers],
             # Scripts write progress for people to standard error and results to standard output, no secret to either.
             logging=remote.Logging.STDERR,
             add_previous_output_in_env=False,

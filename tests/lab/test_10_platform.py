@@ -19,7 +19,8 @@ ADDRESSES = {"dns": "10.77.0.11", "registry": "10.77.0.12", "gitlab": "10.77.0.1
 def push(lab: Lab, name: str) -> None:
     """Pushes an image of its own content as `name`, from the workstation through the shared engine."""
     base = lab.workstation("docker image ls -q | tail -n 1").strip()
-    build = f"printf 'FROM {base}\\nLABEL made-for={name}-{secrets.token_hex(4)}\\n' | docker build -q -t {REGISTRY}/{name} -"
+    dockerfile = f"FROM {base}\\nLABEL made-for={name}-{secrets.token_hex(4)}\\n"
+    build = f"printf '{dockerfile}' | docker build -q -t {REGISTRY}/{name} -"
     lab.workstation(f"{build} && docker push -q {REGISTRY}/{name} && docker image rm -f {REGISTRY}/{name}")
 
 

@@ -31,7 +31,9 @@ def test_make_up_again_is_quiet(lab: Lab) -> None:
 @pytest.mark.parametrize("machine", SERVERS)
 def test_everything_holds_after_a_reboot(lab: Lab, machine: str) -> None:
     lab.lab("restart", machine).succeeded()
-    eventually("the names", lambda: lab.on("workstation", f"dig +short +time=1 {REGISTRY}").output.strip() == "10.77.0.12")
+    eventually(
+        "the names", lambda: lab.on("workstation", f"dig +short +time=1 {REGISTRY}").output.strip() == "10.77.0.12"
+    )
     url = f"curl -sS -o /dev/null -w '%{{http_code}}' https://{REGISTRY}/v2/"
     eventually("the registry", lambda: lab.on("workstation", url).output == "200")
     lab.workstation("docker version")

@@ -10,7 +10,9 @@ from tests.lab.driver import DOMAIN, REGISTRY, Lab, eventually
 
 
 @contextmanager
-def setting(lab: Lab, path: str, value: object, *, secret: bool = False, back_to: object | None = None) -> Iterator[None]:
+def setting(
+    lab: Lab, path: str, value: object, *, secret: bool = False, back_to: object | None = None
+) -> Iterator[None]:
     """A setting for a while; afterwards the stack is as before."""
     lab.config(path, value, secret=secret)
     try:
@@ -29,7 +31,9 @@ def catalog(lab: Lab) -> list[str]:
 
 
 def fingerprint(lab: Lab, port: int) -> str:
-    line = f"openssl s_client -connect 10.77.0.12:{port} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+    line = (
+        f"openssl s_client -connect 10.77.0.12:{port} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+    )
     return lab.workstation(line).strip()
 
 
@@ -68,7 +72,9 @@ def test_a_replaced_registry_keeps_the_images(lab: Lab) -> None:
         assert catalog(lab) == before
         head = f"curl -sSI -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' https://{REGISTRY}/v2/demo/web/manifests/1"
         digest = lab.workstation(f"{head} | tr -d '\\r' | sed -n 's/^docker-content-digest: //Ip'").strip()
-        delete = f"curl -sS -o /dev/null -w '%{{http_code}}' -X DELETE https://{REGISTRY}/v2/demo/web/manifests/{digest}"
+        delete = (
+            f"curl -sS -o /dev/null -w '%{{http_code}}' -X DELETE https://{REGISTRY}/v2/demo/web/manifests/{digest}"
+        )
         assert lab.workstation(delete) == "405"
     assert catalog(lab) == before
 
@@ -122,6 +128,20 @@ def test_drift_is_seen_and_mended(lab: Lab) -> None:
     assert lab.pulumi("refresh", "--yes", "--skip-preview").succeeded().changes.get("delete") == 1
     assert lab.up().succeeded().changes["create"] == 1
     eventually("the page", lambda: "200" in lab.on("workstation", f"curl -sSI https://{REGISTRY}/").output)
+
+
+def test_what_was_changed_by_hand_is_repaired(lab: Lab) -> None:
+    lab.on("dns", "rm /etc/bind/auto-devops/zone; systemctl restart named")
+    lab.on("gitlab", "echo 'nameserver 192.0.2.1' >/etc/resolv.conf").succeeded()
+    lab.on(
+        "registry", "rm /usr/local/share/ca-certificates/auto-devops.crt && update-ca-certificates --fresh"
+    ).succeeded()
+    assert set(lab.up().succeeded().changes) == {"unchanged"}, "the command plugin cannot see it"
+    with setting(lab, "repair", "by the test"):
+        lab.up().succeeded()
+        assert lab.workstation(f"dig +short @10.77.0.11 {REGISTRY}").strip() == "10.77.0.12"
+        assert "10.77.0.12" in lab.on("gitlab", f"getent hosts {REGISTRY}").succeeded().output
+        assert lab.on("registry", f"curl -sSf https://{REGISTRY}/v2/").succeeded()
 
 
 def test_garbage_collection_frees_what_was_deleted(lab: Lab) -> None:

@@ -68,6 +68,11 @@ def test_every_command_is_run_again_in_place_and_has_a_removal(good_stack: Recor
         assert command.inputs["delete"], f"{command.name} leaves something behind"
 
 
+def test_repair_runs_every_script_again(run_program: Run, good: dict[str, Any]) -> None:
+    good["repair"] = "2026-11-24"
+    assert all(c.inputs["triggers"][0] == "2026-11-24" for c in run_program(good).of_type(COMMAND))
+
+
 def test_connections_are_secret_and_pinned(good_stack: Recorder) -> None:
     for command in good_stack.of_type(COMMAND):
         connection = plain(command.inputs["connection"])
