@@ -99,6 +99,15 @@ def run(arguments: Sequence[str]) -> int:
 def up(log: StepLog) -> str:
     """`pulumi up`: the last line that it printed shows as progress, all of it is in the log."""
     unlock(log)
+    if _has_pending_operations():
+        # Left by a run that was killed. Pulumi would warn of them for ever: only a refresh takes them away, and
+        # what was created after all is met again by the program's own idempotent creates.
+        log.awaiting("refresh after an interrupted run")
+        log.run(
+            command(["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--color", "never"]),
+            env=environment(),
+            cwd=paths.REPOSITORY,
+        )
     output = log.run(
         command(["up", "--yes", "--skip-preview", "--suppress-outputs", "--color", "never"]),
         env=environment(),
@@ -144,6 +153,11 @@ def unlock(log: StepLog) -> None:
     if _lock_pids():
         log.awaiting("removal of the lock that an interrupted run left")
         log.run(command(["cancel", "--yes"]), env=environment(), cwd=paths.REPOSITORY)
+
+
+def _has_pending_operations() -> bool:
+    state = json.loads(_STATE_FILE.read_text())
+    return bool((state["checkpoint"].get("latest") or {}).get("pending_operations"))
 
 
 def _check_prepared() -> None:
