@@ -20,8 +20,8 @@ type checker struct {
 }
 
 func (c *checker) fail(path, format string, args ...any) {
-	// The engine shows the reason only, so it names the property too.
-	reason := fmt.Sprintf("%s: %s", path, fmt.Sprintf(format, args...))
+	// The engine puts the property and its value before the reason.
+	reason := fmt.Sprintf(format, args...)
 	c.failures = append(c.failures, plugin.CheckFailure{Property: resource.PropertyKey(path), Reason: reason})
 }
 
@@ -135,6 +135,23 @@ func (c *checker) enum(path string, value resource.PropertyValue, named *ObjectT
 
 func (c *checker) wrongType(path string, value resource.PropertyValue, expected string) {
 	c.fail(path, "expected %s, got %s", expected, value.TypeString())
+}
+
+// result is the failures as the engine may show them. It shows a property's value beside the reason, secret or not, so a
+// failure of a secret is not tied to its property.
+func (c *checker) result(inputs resource.PropertyMap) []plugin.CheckFailure {
+	failures := make([]plugin.CheckFailure, 0, len(c.failures))
+	for _, failure := range c.failures {
+		top := strings.FieldsFunc(string(failure.Property), func(r rune) bool { return r == '.' || r == '[' })
+		if len(top) > 0 {
+			if value := inputs[resource.PropertyKey(top[0])]; value.ContainsSecrets() {
+				failure.Reason = masked(fmt.Sprintf("%s: %s", failure.Property, failure.Reason), value)
+				failure.Property = ""
+			}
+		}
+		failures = append(failures, failure)
+	}
+	return failures
 }
 
 // notPerformed fails every input at one of these paths: the official provider has it, the stand-in has not.

@@ -27,18 +27,16 @@ func (p *Provider) Check(_ context.Context, req plugin.CheckRequest) (plugin.Che
 	}
 	check := checker{schema: p.schema, plugin: "pulumi-resource-" + p.schema.Name}
 	inputs := check.object("", req.News, schema.InputProperties, schema.RequiredInputs)
+	if performed.Check != nil && len(check.failures) == 0 {
+		check.failures = performed.Check(known(PlainMap(inputs)))
+	}
 	check.notPerformed(inputs, performed.NotPerformed)
 	if performed.Autonamed {
 		if err := autoname(inputs, req); err != nil {
 			return plugin.CheckResponse{}, err
 		}
 	}
-	if performed.Check != nil && len(check.failures) == 0 {
-		for _, failure := range performed.Check(known(PlainMap(inputs))) {
-			check.fail(string(failure.Property), "%s", failure.Reason)
-		}
-	}
-	return plugin.CheckResponse{Properties: inputs, Failures: check.failures}, nil
+	return plugin.CheckResponse{Properties: inputs, Failures: check.result(overlay(req.News, inputs))}, nil
 }
 
 // autoname gives a resource a name when its program does not: the one it has, or a new one.
@@ -177,12 +175,10 @@ func (p *Provider) CheckConfig(
 		return plugin.CheckConfigResponse{}, err
 	}
 	checked := check.object("", config, p.schema.Provider.InputProperties, p.schema.Provider.RequiredInputs)
-	check.notPerformed(checked, p.pkg.ConfigNotPerformed)
 	if p.pkg.CheckConfig != nil && len(check.failures) == 0 && !checked.ContainsUnknowns() {
-		for _, failure := range p.pkg.CheckConfig(PlainMap(checked)) {
-			check.fail(string(failure.Property), "%s", failure.Reason)
-		}
+		check.failures = p.pkg.CheckConfig(PlainMap(checked))
 	}
+	check.notPerformed(checked, p.pkg.ConfigNotPerformed)
 	// The engine wants the configuration back in its own form; only defaults are added.
 	inputs := req.News.Copy()
 	for key, value := range checked {
@@ -190,7 +186,7 @@ func (p *Provider) CheckConfig(
 			inputs[key] = value
 		}
 	}
-	return plugin.CheckConfigResponse{Properties: inputs, Failures: check.failures}, nil
+	return plugin.CheckConfigResponse{Properties: inputs, Failures: check.result(config)}, nil
 }
 
 func (p *Provider) DiffConfig(_ context.Context, req plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {

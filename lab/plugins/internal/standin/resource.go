@@ -67,14 +67,15 @@ type Call struct {
 	// OldInputs and Outputs are the state's.
 	OldInputs, Outputs resource.PropertyMap
 
-	log func(ctx context.Context, severity diag.Severity, message string, status bool)
+	// Log shows a message on the resource; a status is for the progress display only.
+	Log func(ctx context.Context, severity diag.Severity, message string, status bool)
 }
 
 // Info shows a line to the user, on the resource.
-func (c *Call) Info(ctx context.Context, message string) { c.log(ctx, diag.Info, message, false) }
+func (c *Call) Info(ctx context.Context, message string) { c.Log(ctx, diag.Info, message, false) }
 
 // Warn shows a warning to the user, on the resource.
-func (c *Call) Warn(ctx context.Context, message string) { c.log(ctx, diag.Warning, message, false) }
+func (c *Call) Warn(ctx context.Context, message string) { c.Log(ctx, diag.Warning, message, false) }
 
 // Status shows what is being waited for, in the progress display only.
-func (c *Call) Status(ctx context.Context, message string) { c.log(ctx, diag.Info, message, true) }
+func (c *Call) Status(ctx context.Context, message string) { c.Log(ctx, diag.Info, message, true) }

@@ -3,6 +3,8 @@ package standin
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
@@ -96,4 +98,36 @@ func secret(value resource.PropertyValue) resource.PropertyValue {
 		return value
 	}
 	return resource.MakeSecret(value)
+}
+
+// masked is a message without the secret texts in a value. Very short ones stay: they would blot out ordinary words.
+func masked(message string, value resource.PropertyValue) string {
+	for _, text := range secretTexts(value, false) {
+		if len(text) >= shortestMasked {
+			message = strings.ReplaceAll(message, text, "[secret]")
+			message = strings.ReplaceAll(message, strings.Trim(strconv.Quote(text), `"`), "[secret]")
+		}
+	}
+	return message
+}
+
+const shortestMasked = 4
+
+func secretTexts(value resource.PropertyValue, inSecret bool) []string {
+	var texts []string
+	switch {
+	case value.IsSecret():
+		return secretTexts(value.SecretValue().Element, true)
+	case value.IsString() && inSecret:
+		return []string{value.StringValue()}
+	case value.IsArray():
+		for _, item := range value.ArrayValue() {
+			texts = append(texts, secretTexts(item, inSecret)...)
+		}
+	case value.IsObject():
+		for _, entry := range value.ObjectValue() {
+			texts = append(texts, secretTexts(entry, inSecret)...)
+		}
+	}
+	return texts
 }
