@@ -8,7 +8,7 @@ import pulumi
 
 import settings
 from components.ca import CA, CaArgs
-from components.dns import Bind9, Bind9Args, use_resolver
+from components.dns import DNS, DnsArgs
 from components.docker_engine import DockerEngine, DockerEngineArgs
 from components.host import Host, HostArgs
 from components.registry_host import Login, RegistryHost, RegistryHostArgs
@@ -54,9 +54,9 @@ trust = {name: ca.trust(host, stack.mirror_ca_certificate) for name, host in hos
 # Names: an own server that all machines ask, or somebody else's.
 dns_server: pulumi.Output[str] | None = None
 if stack.dns.provider == "bind9" and stack.dns.host:
-    dns = Bind9(
+    dns = DNS(
         "dns",
-        Bind9Args(
+        DnsArgs(
             host=hosts[stack.dns.host],
             domain=domain,
             records=stack.records(),
@@ -67,8 +67,8 @@ if stack.dns.provider == "bind9" and stack.dns.host:
         ),
     )
     dns_server = dns.server
-    for name, host in hosts.items():
-        use_resolver(f"{name}-resolver", host, dns.server, domain, parent=dns)
+    for host in hosts.values():
+        dns.resolve_for(host)
 
 # The registry and the Docker engine that everyone shares.
 if stack.docker.unprotected_tcp_2375:

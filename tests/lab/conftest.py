@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from selenium import webdriver
 
-from tests.lab.driver import CACHE, SERVERS, Lab
+from tests.lab.driver import CACHE, SERVERS, Lab, outside
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +26,7 @@ def lab(request: pytest.FixtureRequest) -> Lab:
         return running
     running.lab("down").succeeded()
     assert not (CACHE / "lab").exists(), "make down left the running lab's directory"
+    running.outside_before = outside()
     running.lab("machines").succeeded()
     running.before = {machine: running.snapshot(machine) for machine in SERVERS}
     running.lab("up").succeeded()

@@ -58,6 +58,8 @@ class Lab:
 
     before: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """What each machine was like before the stack: kind of thing -> its lines."""
+    outside_before: dict[str, list[str]] = field(default_factory=dict)
+    """What this machine, which carries the lab, was like before."""
 
     def lab(self, *arguments: str, timeout: int = 1800) -> Result:
         """One of the lab's own commands."""
@@ -103,6 +105,20 @@ class Lab:
             kind, _, thing = line.partition("\t")
             kinds.setdefault(kind, []).append(thing)
         return kinds
+
+
+def outside() -> dict[str, list[str]]:
+    """What a lab could leave behind on the machine that carries it."""
+    looks = {
+        "interfaces": "ip -br link | awk '{ print $1 }' | sed 's/@.*//'",
+        "routes": "ip route",
+        "rules": r"iptables-save | grep -v '^#' | sed 's/\[[0-9:]*\]//'",
+        "mounts": "findmnt -rno TARGET",
+        "processes": "ps -eo comm= | grep -E 'docker|containerd|pulumi|shim|named|chromedriver' || true",
+        "forwarding": "cat /proc/sys/net/ipv4/ip_forward",
+        "docker": "find /etc/docker /etc/cni /etc/systemd/system -newermt '1 hour ago' -type f 2>/dev/null || true",
+    }
+    return {what: sorted(run(["bash", "-c", line]).output.splitlines()) for what, line in looks.items()}
 
 
 def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:

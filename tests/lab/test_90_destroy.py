@@ -33,3 +33,17 @@ def test_second_destroy_is_quiet(lab: Lab, destroyed: object) -> None:
 def test_up_after_destroy_works_and_the_serial_still_grows(lab: Lab, destroyed: object) -> None:
     lab.lab("up").succeeded()
     assert lab.workstation(f"curl -sS -o /dev/null -w '%{{http_code}}' https://registry.{DOMAIN}/v2/") == "200"
+
+
+def test_a_machine_that_is_gone_is_told_and_can_be_forgotten(lab: Lab) -> None:
+    """As docs/operations.md says: out of the state, then out of the settings."""
+    lab.lab("stop", "k8s").succeeded()
+    try:
+        refused = lab.pulumi("destroy", "--yes", "--skip-preview").failed()
+        assert "10.77.0.14" in refused.output
+        urns = lab.pulumi("stack", "--show-urns").succeeded().output
+        urn = next(word for word in urns.split() if word.endswith("::k8s-ready"))
+        lab.pulumi("state", "delete", "--yes", "--target-dependents", urn).succeeded()
+        lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    finally:
+        lab.lab("restart", "k8s").succeeded()
