@@ -30,7 +30,7 @@ class DnsArgs:
 class DNS(pulumi.ComponentResource):
     """BIND 9, authoritative for the platform's zone and forwarding everything else.
 
-    Owns: the package, its options, the zone and its serial on the host, and which server the hosts ask that it is told of.
+    Owns: the package, its options, the zone and its serial on the host, and which server the given hosts ask.
     Does not own: the resolver of computers that are no Host (see `tools/`), and anyone else's name server.
     """
 

@@ -37,8 +37,8 @@ SUPPORTED_OPTIONS: frozenset[str] = frozenset()
 def unsupported_options(options: dict[str, Any]) -> list[str]:
     """One line for each option under `runtime.options` of Pulumi.yaml that this host does not perform."""
     return [
-        f"Pulumi.yaml asks for runtime option `{name}: {value}`, which the lab's Python language host does not perform: "
-        f"it runs the program with {sys.executable}. Remove `{name}` from `runtime.options`, "
+        f"Pulumi.yaml asks for runtime option `{name}: {value}`, which the lab's Python language host does not "
+        f"perform: it runs the program with {sys.executable}. Remove `{name}` from `runtime.options`, "
         "or install Pulumi's own CLI, whose language host has it."
         for name, value in sorted(options.items())
         if name not in SUPPORTED_OPTIONS
@@ -77,7 +77,7 @@ def run_program(directory: Path, entry_point: str) -> None:
 
 
 def program_traceback(error: BaseException) -> str:
-    """The traceback from the program's first line on: the frames of this host and of runpy say nothing to its author."""
+    """The traceback from the program's first line on: this host's and runpy's frames say nothing to its author."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in HOST_FILES:
         frames = frames.tb_next
@@ -121,7 +121,8 @@ class LanguageHost(LanguageServer):
     ) -> Any:
         context.abort(
             grpc.StatusCode.UNIMPLEMENTED,
-            f"the lab's Python language host installs nothing: run `{sys.executable} -m pip install -r requirements.txt`",
+            "the lab's Python language host installs nothing: "
+            f"run `{sys.executable} -m pip install -r requirements.txt`",
         )
 
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> language_pb2.RunResponse:
@@ -135,7 +136,7 @@ class LanguageHost(LanguageServer):
             run_program(directory, entry_point)
 
         self.program = program
-        response: language_pb2.RunResponse = super().Run(request, context)
+        response: language_pb2.RunResponse = super().Run(request, context)  # type: ignore[no-untyped-call]
         # LanguageServer has logged the failure already; `bail` makes the engine stop without repeating it.
         return language_pb2.RunResponse(bail=True) if response.error else response
 

@@ -29,6 +29,7 @@ func Package() *standin.Package {
 		Schema:  schema,
 		Resources: map[string]*standin.Resource{
 			"command:remote:Command": {
+				Shown:           shown,
 				ChangedByUpdate: []string{"stdout", "stderr"},
 				Diff:            diffTriggers,
 				Create:          create,
@@ -37,6 +38,12 @@ func Package() *standin.Package {
 			},
 		},
 	}
+}
+
+// shown is what tells which machine an error is about; the schema makes the whole connection secret.
+var shown = []string{
+	"connection.host", "connection.user", "connection.hostKey",
+	"connection.proxy.host", "connection.proxy.user", "connection.proxy.hostKey",
 }
 
 // Command is the resource's inputs.
@@ -143,14 +150,17 @@ func (c *Command) run(ctx context.Context, call *standin.Call, line string, prev
 		return outputs{}, err
 	}
 	defer disconnect()
-	// The session has no context: closing the connection is how a cancelled run ends.
-	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
-	defer stop()
 	session, err := client.NewSession()
 	if err != nil {
 		return outputs{}, fmt.Errorf("cannot open a session on %s: %w", c.Connection.address(), err)
 	}
 	defer func() { _ = session.Close() }()
+	// The session has no context. The command is told to end, as closing alone would leave it running on the machine.
+	stop := context.AfterFunc(ctx, func() {
+		_ = session.Signal(ssh.SIGTERM)
+		_ = client.Close()
+	})
+	defer stop()
 	if err := c.setEnvironment(ctx, call, session, previous); err != nil {
 		return outputs{}, err
 	}

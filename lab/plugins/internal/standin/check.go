@@ -145,7 +145,7 @@ func (c *checker) result(inputs resource.PropertyMap) []plugin.CheckFailure {
 		top := strings.FieldsFunc(string(failure.Property), func(r rune) bool { return r == '.' || r == '[' })
 		if len(top) > 0 {
 			if value := inputs[resource.PropertyKey(top[0])]; value.ContainsSecrets() {
-				failure.Reason = masked(fmt.Sprintf("%s: %s", failure.Property, failure.Reason), value)
+				failure.Reason = masked(fmt.Sprintf("%s: %s", failure.Property, failure.Reason), value, nil)
 				failure.Property = ""
 			}
 		}

@@ -160,7 +160,7 @@ func (p *Provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin
 	call.Inputs = overlay(performed.Defaults, PlainMap(req.Properties))
 	id, found, err := performed.Create(ctx, call)
 	if err != nil {
-		return failed, p.explain(ctx, "creating", err, req.Properties)
+		return failed, p.explain(ctx, performed, "creating", err, req.Properties)
 	}
 	outputs := state(schema, req.Properties, overlay(without(performed.Defaults, req.Properties), found))
 	return plugin.CreateResponse{ID: resource.ID(id), Properties: outputs}, nil
@@ -183,7 +183,7 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	call.Inputs, call.Outputs = overlay(performed.Defaults, PlainMap(req.Inputs)), PlainMap(req.State)
 	found, exists, err := performed.Read(ctx, call)
 	if err != nil {
-		return plugin.ReadResponse{}, p.explain(ctx, "reading", err, req.Inputs)
+		return plugin.ReadResponse{}, p.explain(ctx, performed, "reading", err, req.Inputs)
 	}
 	if !exists {
 		return plugin.ReadResponse{}, nil
@@ -224,7 +224,7 @@ func (p *Provider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin
 	call.OldInputs, call.Outputs = overlay(performed.Defaults, PlainMap(req.OldInputs)), PlainMap(req.OldOutputs)
 	found, err := performed.Update(ctx, call)
 	if err != nil {
-		return failed, p.explain(ctx, "updating", err, req.OldInputs, req.NewInputs)
+		return failed, p.explain(ctx, performed, "updating", err, req.OldInputs, req.NewInputs)
 	}
 	return plugin.UpdateResponse{Properties: state(schema, req.NewInputs, overlay(kept, found))}, nil
 }
@@ -241,14 +241,16 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	defer end()
 	call.Inputs, call.Outputs = overlay(performed.Defaults, PlainMap(req.Inputs)), PlainMap(req.Outputs)
 	if err := performed.Delete(ctx, call); err != nil {
-		return plugin.DeleteResponse{}, p.explain(ctx, "deleting", err, req.Inputs)
+		return plugin.DeleteResponse{}, p.explain(ctx, performed, "deleting", err, req.Inputs)
 	}
 	return plugin.DeleteResponse{}, nil
 }
 
 // explain adds why a call's context ended, which an error from deep inside a library does not tell, and takes the inputs'
 // secrets out of the message.
-func (p *Provider) explain(ctx context.Context, doing string, err error, inputs ...resource.PropertyMap) error {
+func (p *Provider) explain(
+	ctx context.Context, performed *Resource, doing string, err error, inputs ...resource.PropertyMap,
+) error {
 	switch {
 	case p.stopped.Err() != nil:
 		err = fmt.Errorf("%s was cancelled: %w", doing, err)
@@ -257,7 +259,7 @@ func (p *Provider) explain(ctx context.Context, doing string, err error, inputs 
 	}
 	message := err.Error()
 	for _, properties := range inputs {
-		message = masked(message, resource.NewProperty(properties))
+		message = masked(message, resource.NewProperty(properties), performed.Shown)
 	}
 	if message == err.Error() {
 		return err

@@ -28,6 +28,8 @@ type Package struct {
 type Resource struct {
 	// NotPerformed lists paths of inputs that the official provider has and this stand-in refuses.
 	NotPerformed []string
+	// Shown lists inputs that an error may tell although they are in something secret, such as where a connection goes.
+	Shown []string
 	// Autonamed resources get a `name` from the resource's own when none is given.
 	Autonamed bool
 	// Unordered lists inputs that are sets: another order is no change.

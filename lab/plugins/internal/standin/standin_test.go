@@ -305,13 +305,17 @@ func TestStateKeepsSecretsSecret(t *testing.T) {
 }
 
 func TestErrorsHaveNoSecrets(t *testing.T) {
-	performed := &Resource{Create: func(_ context.Context, call *Call) (string, resource.PropertyMap, error) {
-		return "", nil, errors.New("cannot use " + call.Inputs["token"].StringValue())
-	}}
-	given := inputs(link(nil))
+	performed := &Resource{
+		Shown: []string{"link.host"},
+		Create: func(_ context.Context, call *Call) (string, resource.PropertyMap, error) {
+			host := call.Inputs["link"].ObjectValue()["host"].StringValue()
+			return "", nil, errors.New("cannot use " + call.Inputs["token"].StringValue() + " at " + host)
+		},
+	}
+	given := resource.PropertyMap{"link": resource.MakeSecret(inputs(map[string]any{"link": map[string]any{"host": "there"}})["link"])}
 	given["token"] = resource.MakeSecret(resource.NewProperty("hunter2hunter2"))
 	_, err := newProvider(t, performed).Create(t.Context(), plugin.CreateRequest{URN: thingURN, Type: thing, Properties: given})
-	if err == nil || err.Error() != "cannot use [secret]" {
+	if err == nil || err.Error() != "cannot use [secret] at there" {
 		t.Errorf("got %v", err)
 	}
 }

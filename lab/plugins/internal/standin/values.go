@@ -3,6 +3,7 @@ package standin
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,9 +101,10 @@ func secret(value resource.PropertyValue) resource.PropertyValue {
 	return resource.MakeSecret(value)
 }
 
-// masked is a message without the secret texts in a value. Very short ones stay: they would blot out ordinary words.
-func masked(message string, value resource.PropertyValue) string {
-	for _, text := range secretTexts(value, false) {
+// masked is a message without the secret texts in a value, except those at the paths that may be shown. Very short texts
+// stay: they would blot out ordinary words.
+func masked(message string, value resource.PropertyValue, shown []string) string {
+	for _, text := range secretTexts(value, "", shown, false) {
 		if len(text) >= shortestMasked {
 			message = strings.ReplaceAll(message, text, "[secret]")
 			message = strings.ReplaceAll(message, strings.Trim(strconv.Quote(text), `"`), "[secret]")
@@ -113,20 +115,22 @@ func masked(message string, value resource.PropertyValue) string {
 
 const shortestMasked = 4
 
-func secretTexts(value resource.PropertyValue, inSecret bool) []string {
+// secretTexts lists the strings in a value that are secret, or inside something that is.
+func secretTexts(value resource.PropertyValue, path string, shown []string, inSecret bool) []string {
 	var texts []string
 	switch {
+	case slices.Contains(shown, path):
 	case value.IsSecret():
-		return secretTexts(value.SecretValue().Element, true)
+		return secretTexts(value.SecretValue().Element, path, shown, true)
 	case value.IsString() && inSecret:
 		return []string{value.StringValue()}
 	case value.IsArray():
 		for _, item := range value.ArrayValue() {
-			texts = append(texts, secretTexts(item, inSecret)...)
+			texts = append(texts, secretTexts(item, path, shown, inSecret)...)
 		}
 	case value.IsObject():
-		for _, entry := range value.ObjectValue() {
-			texts = append(texts, secretTexts(entry, inSecret)...)
+		for key, entry := range value.ObjectValue() {
+			texts = append(texts, secretTexts(entry, join(path, string(key)), shown, inSecret)...)
 		}
 	}
 	return texts
