@@ -155,7 +155,8 @@ func (c *Command) run(ctx context.Context, call *standin.Call, line string, prev
 		return outputs{}, fmt.Errorf("cannot open a session on %s: %w", c.Connection.address(), err)
 	}
 	defer func() { _ = session.Close() }()
-	// The session has no context. The command is told to end, as closing alone would leave it running on the machine.
+	// The session has no context. Closing alone would leave the command running on the machine, so it is told to end
+	// first; OpenSSH passes that on for every user but root.
 	stop := context.AfterFunc(ctx, func() {
 		_ = session.Signal(ssh.SIGTERM)
 		_ = client.Close()
