@@ -58,11 +58,13 @@ def command_line(step: str, user: str, variables: Mapping[str, str]) -> str:
     return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, step])
 
 
-def bundle(script: Script, files: Mapping[str, str]) -> str:
-    """What a command gets by standard input: the scripts for now and for the removal, and `files`."""
+def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
+    """What a command gets by standard input: the scripts for now and for the removal, `files`, and what triggers it."""
     contents = {"run.sh": _text(RUNNER), "lib.sh": _text(LIBRARY), "install.sh": _text(script.install)}
     if script.remove:
         contents["remove.sh"] = _text(script.remove)
+    if any(triggers):
+        contents["triggers"] = "\n".join(triggers)
     return pack(contents | {f"files/{name}": content for name, content in files.items()})
 
 
@@ -161,13 +163,15 @@ class Host(pulumi.ComponentResource):
             name,
             connection=self._connection,
             create=create,
-            # With an own `update`, changed triggers run it again in place. Without, the provider would replace the
-            # resource: the old one's `delete` would run after the new one's `create` and take away what that made.
+            # Any change runs it again in place. The resource's own `triggers` would replace it instead (its Python SDK
+            # has replace_on_changes=["triggers[*]"]): the old one's `delete` would run after the new one's `create` and
+            # take away what that made. So triggers are part of the input.
             update=create,
             # Removal gets what installation got; the state keeps it, as the program may not run then.
             delete=line("remove") if script.remove else None,
-            stdin=_resolved(files).apply(lambda contents: bundle(script, contents)),
-            triggers=[self._repair, *triggers],
+            stdin=pulumi.Output.all(_resolved(files), self._repair, *triggers).apply(
+                lambda values: bundle(script, values[0], values[1:])
+            ),
             # Scripts write progress for people to standard error and results to standard output, no secret to either.
             logging=remote.Logging.STDERR,
             add_previous_output_in_env=False,
