@@ -6,6 +6,7 @@ Everything else that the lab's engine runs is built on it. Its name has the key 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from lab import apt, engine, paths
@@ -27,9 +28,12 @@ def make(log: StepLog) -> str:
     name = tag()
     note = "already there"
     if not engine.has_image(name):
-        root = paths.BUILD / "base"
-        remove_tree(root, log)
-        root.mkdir(parents=True)
+        paths.BUILD.mkdir(parents=True, exist_ok=True)
+        for abandoned in paths.BUILD.glob("base-*"):
+            remove_tree(abandoned, log)
+        # A folder of its own: the debootstrap of a run that was killed may still be writing into the last one.
+        root = Path(tempfile.mkdtemp(prefix="base-", dir=paths.BUILD))
+        root.chmod(0o755)
         log.awaiting("debootstrap")
         log.run(
             ["debootstrap", "--variant=minbase", "--include=ca-certificates"]

@@ -7,14 +7,14 @@ import shutil
 import signal
 import time
 
-from lab import engine, images, machines, mirror, network, paths, stack
+from lab import engine, images, machines, mirror, network, paths, stack, tools
 from lab.inventory import BRIDGE
 from lab.steps import LabError, Plan, StepLog
 
 
 def run() -> bool:
     """Remove the lab; returns whether there was anything to remove."""
-    if not (paths.LAB.exists() or paths.RUN.exists() or _containers_left()):
+    if not (paths.LAB.exists() or paths.RUN.exists() or _containers_left() or tools.processes()):
         return False
     plan = Plan(again="make down")
     plan.add("end pulumi", _end_pulumi)
@@ -43,6 +43,9 @@ def _end_pulumi(log: StepLog) -> None:
             if time.monotonic() > deadline:
                 raise LabError(f"pulumi (process {pid}) does not end", f"end process {pid}")
             time.sleep(0.2)
+    for pid in tools.processes():
+        log.write(f"ending process {pid}, which a pulumi that was killed has left")
+        os.kill(pid, signal.SIGTERM)
 
 
 def _remove_machines(log: StepLog) -> str:

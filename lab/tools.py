@@ -26,6 +26,7 @@ CHOSEN = paths.LAB / "tools"
 """Links to the built tools that come first on PATH."""
 PULUMI_HOME = paths.LAB / "pulumi-home"
 _USERS_PULUMI_HOME = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+_PYTHON = str(paths.VENV / "bin/python")
 _CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
@@ -97,7 +98,7 @@ def build_plugins(log: StepLog) -> str:
     sources = [p for p in (paths.SOURCES / "plugins").rglob("*") if p.suffix in {".go", ".json"}]
     key = content_key(_go_version(), paths.SOURCES / "go.mod", paths.SOURCES / "go.sum", sorted(sources))
     paths.PLUGINS.mkdir(parents=True, exist_ok=True)
-    write_launcher(paths.PLUGINS / LANGUAGE_HOST, paths.VENV / "bin/python")
+    write_launcher(paths.PLUGINS / LANGUAGE_HOST, Path(_PYTHON))
     if all(provider(name).installed for name in PROVIDERS):
         return "all installed"
     outputs = f"{paths.PLUGINS}{os.sep}"
@@ -122,6 +123,23 @@ def choose(log: StepLog) -> str:
     return f"{installed} installed, {len(all_tools()) - installed} of the lab's"
 
 
+def processes() -> list[int]:
+    """Ids of the running processes of the lab's own tools."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        is_tool = words[0].startswith((f"{CHOSEN}/", f"{paths.BIN}/"))
+        is_language_host = words[0] == _PYTHON and any(word.endswith("language_host/server.py") for word in words)
+        if is_tool or is_language_host:
+            found.append(int(entry.name))
+    return found
+
+
 def _build(log: StepLog, target: Path, key: str, arguments: list[str]) -> str:
     """Run `go build` unless the stamp beside `target` has the key; returns a note if nothing was to do."""
     stamp = target.with_name(target.name + ".stamp")
@@ -130,7 +148,7 @@ def _build(log: StepLog, target: Path, key: str, arguments: list[str]) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     log.awaiting("go build (minutes where Go's build cache is cold)")
-    log.run(["nice", "-n", "5", "go", "build", "-C", paths.SOURCES, "-trimpath", *arguments])
+    log.run(["nice", "-n", "5", "go", "build", "-C", paths.SOURCES, "-v", "-trimpath", *arguments])
     stamp.write_text(key)
     return ""
 
