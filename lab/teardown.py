@@ -9,7 +9,7 @@ import time
 
 from lab import engine, images, machines, mirror, network, paths, stack, tools
 from lab.inventory import BRIDGE
-from lab.steps import LabError, Plan, StepLog
+from lab.steps import LabError, Plan, StepLog, wait_until
 
 
 def run() -> bool:
@@ -46,6 +46,7 @@ def _end_pulumi(log: StepLog) -> None:
     for pid in tools.processes():
         log.write(f"ending process {pid}, which a pulumi that was killed has left")
         os.kill(pid, signal.SIGTERM)
+    wait_until(log, "the end of pulumi's helpers", lambda: not tools.processes(), 10)
 
 
 def _remove_machines(log: StepLog) -> str:
