@@ -46,7 +46,9 @@ if ((${#missing[@]})); then
   echo "Installing Debian packages: ${missing[*]}"
   # A service of a package that comes along must not start, nor at the next boot: the lab runs an engine of its own.
   policy=/usr/sbin/policy-rc.d
+  policy_is_ours=
   if [[ ! -e $policy ]]; then
+    policy_is_ours=yes
     trap 'rm -f "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
@@ -59,6 +61,11 @@ if ((${#missing[@]})); then
     exit 1
   fi
   rm -f "$log"
+  if [[ -n $policy_is_ours ]]; then
+    # `exec` below would not run the trap.
+    rm -f "$policy"
+    trap - EXIT
+  fi
   if [[ -d /run/systemd/system && " ${missing[*]} " == *" docker.io "* ]]; then
     systemctl --quiet disable docker.service docker.socket containerd.service
   fi
