@@ -17,7 +17,7 @@ from components.host.bundle import pack
 SCRIPTS = Path(__file__).parent / "scripts"
 LIBRARY = SCRIPTS / "lib.sh"
 RUNNER = SCRIPTS / "run.sh"
-UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$0"'
+UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Script:
     remove: Path | None = None
 
 
-def command_line(step: str, user: str, variables: Mapping[str, str]) -> str:
-    """The command that unpacks a bundle from standard input and runs `step` of it as root.
+def command_line(name: str, step: str, user: str, variables: Mapping[str, str]) -> str:
+    """The command that unpacks a bundle from standard input and runs `step` of the resource `name` as root.
 
     It is short on purpose: the command plugin repeats it in every error. `variables` become the environment.
     """
     sudo = [] if user == "root" else ["sudo", "-n"]
     assignments = [f"{key}={value}" for key, value in sorted(variables.items())]
-    return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, step])
+    return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, "auto-devops", name, step])
 
 
 def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
@@ -156,7 +156,7 @@ class Host(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> remote.Command:
         def line(step: str) -> pulumi.Output[str]:
-            return _resolved(variables).apply(lambda values: command_line(step, self._user, values))
+            return _resolved(variables).apply(lambda values: command_line(name, step, self._user, values))
 
         create = line("install")
         return remote.Command(

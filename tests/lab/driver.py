@@ -73,6 +73,10 @@ class Lab:
         """What a shell line prints on the workstation, where it has to succeed."""
         return self.on("workstation", line).succeeded().output
 
+    def power_off(self, machine: str) -> None:
+        """Takes a machine's power; the lab's `restart` gives it back."""
+        run(["docker", "-H", "unix:///run/auto-devops-lab/docker.sock", "kill", f"ado-{machine}"]).succeeded()
+
     def pulumi(self, *arguments: str) -> Result:
         """`pulumi` on stack dev."""
         return self.lab("pulumi", *arguments)
@@ -119,7 +123,7 @@ def outside() -> dict[str, list[str]]:
         "forwarding": "cat /proc/sys/net/ipv4/ip_forward",
         "docker": "find /etc/docker /etc/cni /etc/systemd/system -newermt '1 hour ago' -type f 2>/dev/null || true",
     }
-    return {what: sorted(run(["bash", "-c", line]).output.splitlines()) for what, line in looks.items()}
+    return {what: sorted(set(run(["bash", "-c", line]).output.splitlines())) for what, line in looks.items()}
 
 
 def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:

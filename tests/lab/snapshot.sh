@@ -21,10 +21,11 @@ for tables in iptables ip6tables; do
   if command -v "$tables-save" >/dev/null; then
     # Chains that are empty and accept are there as soon as anyone has looked.
     "$tables-save" | grep -v '^#' | grep -vE '^:(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) ACCEPT' |
-      grep -vE '^(\*.*|COMMIT)$' | sed 's/\[[0-9:]*\]//' | sort | kind rule
+      grep -vE '^(\*.*|COMMIT)$' | grep -vw 127.0.0.11 | sed 's/\[[0-9:]*\]//' | sort | kind rule
   fi
 done
-ss -Hlntup | awk '{ print $1, $5 }' | sort -u | kind port
+# 127.0.0.11 is the name server of the engine that carries the machine as a container.
+ss -Hlntup | grep -vF 127.0.0.11 | awk '{ print $1, $5 }' | sort -u | kind port
 findmnt -rno TARGET | grep -vE '^/(proc|sys|dev)' | sort | kind mount
 ls -A /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind 2>/dev/null | kind data
 # Threads of the kernel and what a shell starts for this snapshot come and go.

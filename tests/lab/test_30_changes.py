@@ -39,7 +39,7 @@ def fingerprint(lab: Lab, port: int) -> str:
 
 def test_a_record_is_added_and_the_serial_grows(lab: Lab) -> None:
     before = serial(lab)
-    with setting(lab, "dns.records", {"wiki": "10.77.0.99"}):
+    with setting(lab, "dns.records.wiki", "10.77.0.99"):
         assert lab.up().succeeded().changes["update"] == 1
         assert lab.workstation(f"dig +short @10.77.0.11 wiki.{DOMAIN}").strip() == "10.77.0.99"
         during = serial(lab)
@@ -51,8 +51,8 @@ def test_a_record_is_added_and_the_serial_grows(lab: Lab) -> None:
 def test_a_bad_zone_never_replaces_a_good_one(lab: Lab) -> None:
     """A name of four longest labels is right by itself and too long together with the domain: only BIND can say so."""
     before = serial(lab)
-    label = "a" * 63
-    with setting(lab, "dns.records", {".".join([label] * 4): "10.77.0.99"}):
+    name = ".".join(["a" * 63] * 4)
+    with setting(lab, f'dns.records["{name}"]', "10.77.0.99"):
         refused = lab.up().failed()
         assert "a zone that named-checkzone refuses" in refused.output
         assert "the one being served stays" in refused.output
@@ -98,10 +98,10 @@ def test_login(lab: Lab) -> None:
     try:
         lab.config("registry.login.password", "correct horse", secret=True)
         lab.up().succeeded()
-        status = f"curl -sS -o /dev/null -w '%{{http_code}}' {{}} https://{REGISTRY}/v2/_catalog"
-        assert lab.workstation(status.format("")) == "401"
-        assert lab.workstation(status.format("-u ci:wrong")) == "401"
-        assert lab.workstation(status.format("-u 'ci:correct horse'")) == "200"
+        status = f"curl -sS -o /dev/null -w '%{{http_code}}' https://{REGISTRY}/v2/_catalog"
+        assert lab.workstation(status) == "401"
+        assert lab.workstation(f"{status} -u ci:wrong") == "401"
+        assert lab.workstation(f"{status} -u 'ci:correct horse'") == "200"
         denied = lab.on("workstation", f"docker pull -q {REGISTRY}/demo/web:1").failed()
         assert "no basic auth credentials" in denied.output
         lab.workstation(f"printf 'correct horse' | docker login -u ci --password-stdin {REGISTRY}")

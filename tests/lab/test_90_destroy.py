@@ -37,7 +37,7 @@ def test_up_after_destroy_works_and_the_serial_still_grows(lab: Lab, destroyed: 
 
 def test_a_machine_that_is_gone_is_told_and_can_be_forgotten(lab: Lab) -> None:
     """As docs/operations.md says: out of the state, then out of the settings."""
-    lab.lab("stop", "k8s").succeeded()
+    lab.power_off("k8s")
     try:
         refused = lab.pulumi("destroy", "--yes", "--skip-preview").failed()
         assert "10.77.0.14" in refused.output

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# run.sh STEP: runs one step of the bundle that this file came in, then removes the bundle, which may hold secrets.
+# run.sh NAME STEP: runs one step of the bundle that this file came in, then removes the bundle, which may hold secrets.
+# NAME is the resource's; one run of it at a time.
 set -euo pipefail
 umask 077
 
@@ -9,5 +10,13 @@ FILES="$bundle/files"
 trap 'rm -rf "$bundle"' EXIT
 # shellcheck source=components/host/scripts/lib.sh
 . "$bundle/lib.sh"
+
+# A script goes on when the one who started it is killed. The next run must not work beside it.
+exec 7>"/run/lock/auto-devops-$1"
+if ! flock -n 7; then
+  say "waiting for an earlier run of the same script, which was left alone"
+  flock 7
+fi
+
 # shellcheck source=/dev/null
-. "$bundle/$1.sh"
+. "$bundle/$2.sh"
