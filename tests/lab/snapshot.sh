@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What there is on a machine, one thing a line: kind, tab, thing. Two snapshots differ by what was left behind.
 set -u
 
@@ -27,6 +28,5 @@ done
 # 127.0.0.11 is the name server of the engine that carries the machine as a container.
 ss -Hlntup | grep -vF 127.0.0.11 | awk '{ print $1, $5 }' | sort -u | kind port
 findmnt -rno TARGET | grep -vE '^/(proc|sys|dev)' | sort | kind mount
-ls -A /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind 2>/dev/null | kind data
-# Threads of the kernel and what a shell starts for this snapshot come and go.
-ps -eo comm= | grep -E 'docker|containerd|named|nginx|registry' | sort -u | kind process
+find /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind -maxdepth 1 -mindepth 1 2>/dev/null | sort | kind data
+pgrep -l 'docker|containerd|named|nginx|registry' | cut -d' ' -f2 | sort -u | kind process
