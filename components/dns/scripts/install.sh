@@ -107,11 +107,9 @@ if ! restart; then
     cp -a "$previous/named.conf.options" "$previous/named.conf.local" /etc/bind/
     systemctl restart named || true
   fi
-  rm -rf "$previous"
   fail "BIND not serving $DOMAIN with serial $serial on $SERVER (its log is above); the previous zone is back" \
     "an answer for the zone's SOA" "on $(hostname): systemctl status named; ss -lnup 'sport = :53'"
 fi
-rm -rf "$previous"
 
 # A forwarder that does not answer is worth knowing now, not when the first download fails.
 if ! dig +time=3 +tries=1 @"$SERVER" . NS 2>/dev/null | grep -qE 'status: (NOERROR|NXDOMAIN)'; then

@@ -8,7 +8,6 @@ dhclient=/etc/dhcp/dhclient-enter-hooks.d/auto-devops
 head=/etc/resolvconf/resolv.conf.d/head
 
 text=$(mktemp)
-trap 'rm -f "$text"' EXIT
 
 if systemctl -q is-active systemd-resolved; then
   # `~.` sends every name here, also where a link brought a resolver of its own.

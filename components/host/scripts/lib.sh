@@ -83,7 +83,7 @@ install_packages() {
     apt_get install -y --no-install-recommends "${missing[@]}"
     installed_packages | comm -13 "$STATE/packages/$owner.before" - >>"$STATE/packages/$owner"
     sort -u -o "$STATE/packages/$owner" "$STATE/packages/$owner"
-    rm -f "$before" "$STATE/packages/$owner.before"
+    rm -f "$STATE/packages/$owner.before"
   fi
   exec 8<&-
 }
@@ -97,20 +97,18 @@ apt_get() {
     say "refreshing apt's package lists"
     if ! { apt_try "$log" update && apt_try "$log" "$@"; }; then
       tail -n 20 "$log" >&2
-      rm -f "$log"
       fail "apt-get $* failed (its last lines are above)" \
         "the machine's apt sources to have these packages" \
         "on $(hostname): apt-get update && apt-get $*; then run pulumi up again"
     fi
   fi
-  rm -f "$log"
 }
 
 apt_try() {
   local log=$1
   shift
-  # Services start when their configuration is in place, not when their package is unpacked; dpkg asks no question.
-  apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" >"$log" 2>&1 </dev/null
+  # dpkg asks no question. Our TMPDIR is closed to the user that apt becomes for its downloads.
+  env -u TMPDIR apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" >"$log" 2>&1 </dev/null
 }
 
 # remove_packages OWNER: takes away what install_packages OWNER brought, unless something of someone else needs it now.

@@ -5,9 +5,12 @@ set -euo pipefail
 umask 077
 
 bundle=$(cd "$(dirname "$0")" && pwd)
+trap 'rm -rf "$bundle"' EXIT
+mkdir -p "$bundle/files"
 # shellcheck disable=SC2034 # for the steps
 FILES="$bundle/files"
-trap 'rm -rf "$bundle"' EXIT
+# What a step makes for itself goes with the bundle. A trap of its own would replace the one above.
+export TMPDIR="$bundle"
 # shellcheck source=components/host/scripts/lib.sh
 . "$bundle/lib.sh"
 
