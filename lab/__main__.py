@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("pulumi", help="run pulumi on stack dev: pulumi ARGUMENT…")
     restart = commands.add_parser("restart", help="reboot a machine and wait until it is back")
     restart.add_argument("name", choices=[each.name for each in MACHINES])
+    stop = commands.add_parser("stop", help="switch a machine off; restart switches it on")
+    stop.add_argument("name", choices=[each.name for each in MACHINES])
     shell = commands.add_parser("shell", help="open a machine, or run one command there")
     shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=[each.name for each in MACHINES])
     shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
@@ -96,6 +98,12 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             each = machine(chosen.name)
             plan = Plan(again=f"python -m lab restart {each.name}")
             plan.add(f"restart {each.name}", lambda log: machines.restart(log, each))
+            _run(plan)
+            return 0
+        case "stop":
+            each = machine(chosen.name)
+            plan = Plan(again=f"python -m lab stop {each.name}")
+            plan.add(f"stop {each.name}", lambda log: machines.stop(log, each))
             _run(plan)
             return 0
         case "shell":
@@ -139,7 +147,7 @@ def add_machines(plan: Plan) -> None:
     plan.add("ssh key", machines.make_key)
     plan.add("mirror CA", certificates.make)
     plan.add("engine", engine.up)
-    plan.add("network", network.up, ["engine"])
+    plan.add("network", network.up)
     plan.add("base image", base.make, ["engine"])
     plan.add("image server", lambda log: images.make_machine(log, "server"), ["base image"])
     for kind in ("mirror", "resolved", "workstation"):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-NETWORK = "auto-devops-lab"
 BRIDGE = "ado-lab0"
 SUBNET = "10.77.0.0/24"
 GATEWAY = "10.77.0.1"

@@ -16,8 +16,8 @@ from pathlib import Path
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from lab import apt, engine, images, paths
-from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, NETWORK, Machine
+from lab import apt, engine, images, network, paths
+from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, Machine
 from lab.steps import LabError, StepLog, wait_until
 
 APT_PROXY_PORT = 3142
@@ -71,6 +71,7 @@ def up(log: StepLog, machine: Machine) -> str:
     if existing.status != "running":
         existing.start()
         note = note or "started again"
+    _plug(log, machine)
     wait_ready(log, machine)
     return note or "already runs"
 
@@ -79,7 +80,14 @@ def restart(log: StepLog, machine: Machine) -> None:
     """Reboot the machine and wait until it is back."""
     log.awaiting(f"{machine.name} to shut down")
     container(machine).restart(timeout=60)
+    _plug(log, machine)
     wait_ready(log, machine)
+
+
+def stop(log: StepLog, machine: Machine) -> None:
+    """Switch the machine off; `restart` switches it on again."""
+    log.awaiting(f"{machine.name} to shut down")
+    container(machine).stop(timeout=60)
 
 
 def wait_ready(log: StepLog, machine: Machine) -> None:
@@ -182,8 +190,6 @@ def down(log: StepLog) -> int:
         each.remove(force=True, v=True)
     for volume in docker.volumes.list(filters={"label": LABEL}):
         volume.remove(force=True)
-    for network in docker.networks.list(names=[NETWORK]):
-        network.remove()
     return len(found)
 
 
@@ -242,7 +248,8 @@ def _create(machine: Machine, image: str) -> Container:
         device_cgroup_rules=["a *:* rwm"],
         devices=["/dev/kmsg:/dev/kmsg:rwm"],
         tmpfs={"/run": "exec", "/run/lock": ""},
-        network_mode=NETWORK,
+        # lab/network.py gives the machine its network once it runs.
+        network_mode="none",
     )
     # What the command line calls systempaths=unconfined: nothing below /proc and /sys hidden or read-only.
     host_config.update(MaskedPaths=[], ReadonlyPaths=[])
@@ -255,8 +262,6 @@ def _create(machine: Machine, image: str) -> Container:
         stop_signal="SIGRTMIN+3",
         volumes=[bind.split(":")[1] for bind in binds],
         host_config=host_config,
-        # The typed helper's stubs are wrong about its argument; this is the API's own form.
-        networking_config={"EndpointsConfig": {NETWORK: {"IPAMConfig": {"IPv4Address": machine.address}}}},
     )
     found = docker.containers.get(created["Id"])
     if machine == MIRROR:
@@ -269,6 +274,11 @@ def _create(machine: Machine, image: str) -> Container:
             },
         )
     return found
+
+
+def _plug(log: StepLog, machine: Machine) -> None:
+    found = container(machine)
+    network.plug(log, machine, int(found.attrs["State"]["Pid"]))
 
 
 def _cacher_settings() -> str:

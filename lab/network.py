@@ -1,7 +1,10 @@
-"""The lab's network: a bridge with fixed addresses, and its way out.
+"""The lab's network: a bridge, a cable from it to each machine, and its way out.
 
-Owns the bridge network, its iptables rules (each carries the comment `auto-devops-lab`) and, while the lab is up,
+Owns the bridge, the cables, the iptables rules (each carries the comment `auto-devops-lab`) and, while the lab is up,
 the kernel's IPv4 forwarding, which goes back to what it was.
+
+The engine has no part in it: on a network of the engine's, each machine would have its name server on 127.0.0.11, with
+ports and firewall rules that no real machine has.
 """
 
 from __future__ import annotations
@@ -11,11 +14,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from docker.errors import NotFound
-from docker.types import IPAMConfig, IPAMPool
-
-from lab import engine, paths
-from lab.inventory import BRIDGE, GATEWAY, LABEL, NETWORK, SUBNET
+from lab import paths
+from lab.inventory import BRIDGE, GATEWAY, LABEL, SUBNET, Machine
 from lab.steps import LabError, StepLog
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -29,21 +29,16 @@ _RULES = (
 
 
 def up(log: StepLog) -> str:
-    """Make the network unless it is there."""
-    docker = engine.client()
-    try:
-        docker.networks.get(NETWORK)
-        note = "already there"
-    except NotFound:
+    """Make the bridge unless it is there, and mend what is missing around it."""
+    note = "already there"
+    if not bridge_exists():
         _check_free()
-        docker.networks.create(
-            NETWORK,
-            driver="bridge",
-            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET, gateway=GATEWAY)]),
-            options={"com.docker.network.bridge.name": BRIDGE},
-            labels={LABEL: "network"},
-        )
+        log.run(["ip", "link", "add", BRIDGE, "address", _hardware_address(GATEWAY), "type", "bridge"])
         note = f"{SUBNET} on {BRIDGE}"
+    prefix = ipaddress.ip_network(SUBNET).prefixlen
+    log.run(["ip", "address", "replace", f"{GATEWAY}/{prefix}", "dev", BRIDGE])
+    log.run(["ip", "link", "set", BRIDGE, "up"])
+    paths.RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _FORWARD_BEFORE.exists():
         _FORWARD_BEFORE.write_text(_FORWARD.read_text())
     _FORWARD.write_text("1\n")
@@ -54,8 +49,26 @@ def up(log: StepLog) -> str:
     return note
 
 
+def plug(log: StepLog, machine: Machine, process: int) -> None:
+    """Connect a machine, known by its first process, to the bridge; its own end goes away with it."""
+    inside = ["nsenter", "--net", "--target", str(process), "ip"]
+    if subprocess.run([*inside, "route", "show", "default"], capture_output=True, check=False).stdout:
+        return
+    cable = f"ado-{machine.name}"
+    # Left where a machine was ended a moment ago, or a run between two of these commands.
+    subprocess.run(["ip", "link", "delete", cable], capture_output=True, check=False)
+    prefix = ipaddress.ip_network(SUBNET).prefixlen
+    peer = ["peer", "name", "eth0", "address", _hardware_address(machine.address), "netns", str(process)]
+    log.run(["ip", "link", "add", cable, "master", BRIDGE, "type", "veth", *peer])
+    log.run(["ip", "link", "set", cable, "up"])
+    log.run([*inside, "address", "add", f"{machine.address}/{prefix}", "dev", "eth0"])
+    log.run([*inside, "link", "set", "eth0", "up"])
+    # Last: the machine's first process waits for it.
+    log.run([*inside, "route", "add", "default", "via", GATEWAY])
+
+
 def down(log: StepLog) -> None:
-    """Remove the rules and the bridge."""
+    """Remove the rules and the bridge; the cables went with the machines."""
     for table, chain, rule in _RULES:
         while _iptables(table, "-C", chain, rule):
             log.run(["iptables", "-w", "-t", table, "-D", chain, *rule])
@@ -79,6 +92,11 @@ def rules_left() -> list[str]:
     """Rules of ours in the running tables."""
     saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
     return [line for line in saved.splitlines() if LABEL in line]
+
+
+def _hardware_address(address: str) -> str:
+    """The same after each restart: neighbours would go on sending to the old one for a while."""
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.ip_address(address).packed)
 
 
 def _check_free() -> None:

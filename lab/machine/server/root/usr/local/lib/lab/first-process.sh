@@ -23,6 +23,16 @@ done
 # Where resolv.conf is a link into /run, the engine has left a file there in systemd-resolved's place.
 rm -rf /run/systemd/resolve
 
+# The network comes from outside (lab/network.py): services that bind to the machine's address must not start before.
+for ((tries = 0; ; tries++)); do
+  [[ -z $(ip -4 route show default) ]] || break
+  if ((tries == 300)); then
+    echo "no network within 30 s: this machine is started by the lab's own commands (make up, python -m lab restart)" >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+
 done_file=/var/lib/lab/first-boot
 if [[ ! -e $done_file ]]; then
   # The engine made these files, with odd modes.
