@@ -119,9 +119,10 @@ def outside() -> dict[str, list[str]]:
         # Empty tables and chains of the kernel are there as soon as anyone has looked.
         "rules": r"iptables-save | grep -vE '^(#|\*|COMMIT|:[A-Z]+ ACCEPT)'",
         "mounts": "findmnt -rno TARGET",
-        "processes": "ps -eo comm= | grep -E 'docker|containerd|pulumi|shim|named|chromedriver' || true",
+        # The dead wait for the first process of this machine to take note of them.
+        "processes": "ps -eo stat=,comm= | grep -v ^Z | grep -oE '[^ ]*(docker|containerd|pulumi|named|chromedriver).*'",
         "forwarding": "cat /proc/sys/net/ipv4/ip_forward",
-        "docker": "find /etc/docker /etc/cni /etc/systemd/system -newermt '1 hour ago' -type f 2>/dev/null || true",
+        "files": "find /etc/docker /etc/cni /etc/systemd/system /var/lib/docker /var/lib/containerd -maxdepth 2",
     }
     return {what: sorted(set(run(["bash", "-c", line]).output.splitlines())) for what, line in looks.items()}
 

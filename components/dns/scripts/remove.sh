@@ -11,7 +11,7 @@ rm -rf /etc/bind/auto-devops
 rm -f "$STATE/dns-serial" "$STATE/dns-forwarders"
 if [ -s "$STATE/packages/dns" ] || [ -s "$STATE/packages/dns.before" ]; then
   remove_packages dns
-  if ! installed bind9; then rm -rf /etc/bind /var/cache/bind; fi
+  if ! installed bind9; then rm -rf /etc/bind /var/cache/bind /run/named; fi
 elif systemctl -q is-active named; then
   systemctl restart named
 fi
