@@ -114,6 +114,11 @@ def remove_files(log: StepLog) -> None:
         shutil.rmtree(paths.RUN)
 
 
+def processes() -> list[int]:
+    """Ids of the engine's processes: the daemons, and what containerd keeps beside each container."""
+    return [pid for name in _DAEMONS if (pid := _pid(name))] + shims()
+
+
 def shims() -> list[int]:
     """Processes that containerd left beside its containers; none is there once the containers are removed."""
     found = []

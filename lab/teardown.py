@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import time
+from functools import partial
+from pathlib import Path
 
 from lab import engine, images, machines, mirror, network, paths, stack, tools
 from lab.inventory import BRIDGE
@@ -18,10 +20,11 @@ def run() -> bool:
         return False
     plan = Plan(again="make down")
     plan.add("end pulumi", _end_pulumi)
-    plan.add("remove machines", _remove_machines, ["end pulumi"])
+    ended: list[int] = []
+    plan.add("remove machines", partial(_remove_machines, ended=ended), ["end pulumi"])
     plan.add("end engine", _end_engine, ["remove machines"])
     plan.add("remove network", network.down, ["end engine"])
-    plan.add("check", _check, ["remove network"])
+    plan.add("check", partial(_check, ended=ended), ["remove network"])
     plan.run()
     # The steps' own logs are in here.
     shutil.rmtree(paths.LAB, ignore_errors=not paths.LAB.exists())
@@ -49,12 +52,14 @@ def _end_pulumi(log: StepLog) -> None:
     wait_until(log, "the end of pulumi's helpers", lambda: not tools.processes(), 10)
 
 
-def _remove_machines(log: StepLog) -> str:
+def _remove_machines(log: StepLog, ended: list[int]) -> str:
+    """Remove them; adds the engine's processes, which go with them or right after, to `ended`."""
     if not engine.answers():
         if not _containers_left():
             return "none there"
         # Containers that an engine which is gone has left: only an engine can remove them in order.
         engine.up(log)
+    ended.extend(engine.processes())
     count = machines.down(log)
     images.prune(log, {mirror.image_tag(folder) for folder in mirror.image_folders()})
     return f"{count} machines"
@@ -66,9 +71,13 @@ def _end_engine(log: StepLog) -> None:
     engine.remove_files(log)
 
 
-def _check(log: StepLog) -> str:
+def _check(log: StepLog, ended: list[int]) -> str:
     """What is left would be a mistake of the lab: better said than found out later."""
-    log.awaiting("the check that nothing is left")
+    log.awaiting("the last processes to go")
+    # Ended they are; the system's first process takes them off the list when it gets to it.
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in ended):
+        time.sleep(0.1)
     left = [f"process {pid}" for pid in engine.shims()]
     left += network.rules_left()
     left += [f"interface {BRIDGE}"] if network.bridge_exists() else []
