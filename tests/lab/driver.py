@@ -120,7 +120,7 @@ def outside() -> dict[str, list[str]]:
         "rules": r"iptables-save | grep -vE '^(#|\*|COMMIT|:[A-Z]+ ACCEPT)'",
         "mounts": "findmnt -rno TARGET",
         # The dead wait for the first process of this machine to take note of them.
-        "processes": "ps -eo stat=,comm= | grep -v ^Z | grep -oE '[^ ]*(docker|containerd|pulumi|named|chromedriver).*'",
+        "processes": "ps -eo stat=,comm= | grep -v ^Z | grep -oE '(docker|containerd|pulumi|named|chromedriver).*'",
         "forwarding": "cat /proc/sys/net/ipv4/ip_forward",
         "files": "find /etc/docker /etc/cni /etc/systemd/system /var/lib/docker /var/lib/containerd -maxdepth 2",
     }
