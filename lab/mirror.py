@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab import base, engine, images, paths
@@ -45,26 +48,45 @@ def path_in_mirror(upstream: str) -> str:
 
 def fill(log: StepLog) -> str:
     """Build and push every image whose content key is not in the mirror yet."""
-    made = [folder.name for folder in image_folders() if _fill_one(log, folder)]
+    made = [
+        folder.name
+        for folder in image_folders()
+        if provide(log, upstream_name(folder), image_tag(folder), partial(copy_folder, log, folder))
+    ]
     return f"made {', '.join(made)}" if made else "already filled"
 
 
-def _fill_one(log: StepLog, folder: Path) -> bool:
-    tag = image_tag(folder)
-    key = tag.rpartition(":")[2]
-    target = path_in_mirror(upstream_name(folder))
+def copy_folder(log: StepLog, folder: Path, context: Path) -> None:
+    """Fill a build context with a folder, and with what its build.sh makes."""
+    shutil.copytree(folder, context, dirs_exist_ok=True)
+    if (folder / "build.sh").exists():
+        log.run(["nice", "-n", "5", folder / "build.sh", context])
+
+
+def provide(
+    log: StepLog,
+    upstream: str,
+    tag: str,
+    prepare: Callable[[Path], None],
+    arguments: dict[str, str] | None = None,
+) -> bool:
+    """Build one image and push it under its upstream name, unless the mirror has it with the content key of `tag`.
+
+    `prepare` fills the folder that it is built from. Returns whether there was something to do.
+    """
+    name, _, key = tag.rpartition(":")
+    target = path_in_mirror(upstream)
     if _key_in_mirror(target) == key:
         return False
-    log.awaiting(f"building {folder.name}")
+    log.awaiting(f"building {upstream}")
     if not engine.has_image(tag):
-        context = paths.BUILD / f"mirror-{folder.name}"
+        context = paths.BUILD / name.rpartition("/")[2]
         shutil.rmtree(context, ignore_errors=True)
-        shutil.copytree(folder, context)
-        if (folder / "build.sh").exists():
-            log.run(["nice", "-n", "5", folder / "build.sh", context])
-        images.build(log, context, tag, labels={_KEY_LABEL: key})
+        context.mkdir(parents=True)
+        prepare(context)
+        images.build(log, context, tag, arguments, labels={_KEY_LABEL: key})
         shutil.rmtree(context)
-    log.awaiting(f"pushing {folder.name}")
+    log.awaiting(f"pushing {upstream}")
     log.run(
         ["skopeo", "copy", "--quiet", "--src-daemon-host", f"unix://{paths.DOCKER_SOCKET}"]
         + ["--dest-cert-dir", str(_trust()), f"docker-daemon:{tag}", f"docker://{target}"]
@@ -90,5 +112,10 @@ def _trust() -> Path:
     """A folder with just the mirror's CA, as skopeo wants it."""
     folder = paths.LAB / "mirror-trust"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(paths.MIRROR_CA, folder / "ca.crt")
+    copy = folder / "ca.crt"
+    if not copy.exists() or copy.read_bytes() != paths.MIRROR_CA.read_bytes():
+        # In one go: another step's skopeo may be reading it.
+        draft = folder / f"ca.{threading.get_ident()}.draft"
+        shutil.copy(paths.MIRROR_CA, draft)
+        draft.rename(copy)
     return folder

@@ -1,0 +1,3 @@
+module auto-devops/lab/mirror/images/defaultbackend
+
+go 1.26.0

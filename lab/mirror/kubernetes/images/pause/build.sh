@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds the program that the Dockerfile copies into the directory given.
+set -euo pipefail
+
+if [[ $# -ne 1 || ! -d $1 ]]; then
+  printf 'build.sh: expected one argument, an existing directory for the build context; got: %s\n' "$*" >&2
+  exit 2
+fi
+context=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$context/pause" .

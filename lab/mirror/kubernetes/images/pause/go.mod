@@ -1,0 +1,3 @@
+module auto-devops/lab/mirror/kubernetes/pause
+
+go 1.26.0
