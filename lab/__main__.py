@@ -16,6 +16,7 @@ from lab import (
     certificates,
     engine,
     images,
+    kubernetes,
     machines,
     mirror,
     network,
@@ -159,6 +160,7 @@ def add_machines(plan: Plan) -> None:
             ["ssh key", "mirror CA", "network", f"image {each.image}"],
         )
     plan.add("mirror images", mirror.fill, [f"machine {MIRROR.name}"])
+    kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 
 
