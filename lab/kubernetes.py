@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from lab import base, images, machines, mirror, paths
+from lab import base, engine, images, machines, mirror, paths
 from lab.inventory import MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, Plan, StepLog
@@ -32,7 +32,9 @@ _SOURCES = paths.SOURCES / "mirror/kubernetes"
 _PROGRAMS = paths.CACHE / "kubernetes"
 _FILES = paths.CACHE / "mirror/files"
 _ROOT_ON_MIRROR = "/srv/mirror"
+_STAMP = ".stamp"
 _STAMPS = ".stamps"
+_DRAFT = ".draft-"
 _PLATFORM = "linux-amd64"
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _DOWNLOADED_BY_NODES = ("kubeadm", "kubelet", "kubectl")
@@ -191,17 +193,24 @@ def _versions(component: str) -> list[str]:
 
 
 def _build(log: StepLog, component: Component) -> bool:
-    """Build a component's programs unless the stamp beside them has their key."""
+    """Build a component's programs unless those that are there have its key."""
     component.check()
-    stamp = component.programs / ".stamp"
+    stamp = component.programs / _STAMP
     if stamp.exists() and stamp.read_text() == component.key:
         return False
-    component.programs.mkdir(parents=True, exist_ok=True)
-    stamp.unlink(missing_ok=True)
+    _PROGRAMS.mkdir(parents=True, exist_ok=True)
+    for abandoned in _PROGRAMS.glob(f"{_DRAFT}{component.programs.name}-*"):
+        shutil.rmtree(abandoned)
+    # A folder of its own: the build of a run that was killed may still be writing into the last one.
+    draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{component.programs.name}-", dir=_PROGRAMS))
     log.awaiting(f"go build of {component.name} {component.version} (minutes where Go's build cache is cold)")
     # The nicest of the lab's builds: the tools and the machines come first.
-    log.run(["nice", "-n", "10", _SOURCES / "build.sh", component.name, component.version, component.programs])
-    stamp.write_text(component.key)
+    log.run(["nice", "-n", "10", _SOURCES / "build.sh", component.name, component.version, draft])
+    (draft / _STAMP).write_text(component.key)
+    draft.chmod(0o755)
+    if component.programs.exists():
+        shutil.rmtree(component.programs)
+    draft.rename(component.programs)
     return True
 
 
@@ -318,11 +327,18 @@ def _go_version() -> str:
     return subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def _check_mirror(log: StepLog) -> None:
+    log.awaiting("the mirror")
+    if not engine.answers() or machines.container(MIRROR).status != "running":
+        raise LabError("the lab's mirror does not run", "run `make up`")
+
+
 def main(arguments: list[str]) -> int:
     """Add Kubernetes versions to a mirror that runs."""
     for version in arguments or [VERSION]:
-        plan = Plan(again=f"python -m lab.kubernetes {version}")
-        add_steps(plan, version)
+        plan = Plan(again=f"lab/bootstrap.sh --python -m lab.kubernetes {version}")
+        plan.add("mirror", _check_mirror)
+        add_steps(plan, version, after=("mirror",))
         plan.run()
     return 0
 
