@@ -6,10 +6,17 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 )
 
 func main() {
+	// kubeadm's check before an upgrade runs this as a Job that must complete.
+	if slices.ContainsFunc(os.Args[1:], func(word string) bool { return strings.EqualFold(word, "-v") }) {
+		fmt.Println("pause of the lab")
+		return
+	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "Warning: pause should be the first process")
 	}
