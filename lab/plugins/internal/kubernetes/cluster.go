@@ -90,7 +90,6 @@ type cluster struct {
 // clients talk to one cluster.
 type clients struct {
 	config  *rest.Config
-	loader  clientcmd.ClientConfig
 	objects dynamic.Interface
 	typed   clientset.Interface
 	mapper  meta.ResettableRESTMapper
@@ -109,10 +108,11 @@ func (c *cluster) configure(config resource.PropertyMap) error {
 	return standin.Decode(known, &c.settings)
 }
 
-// loader resolves the kubeconfig: its content, a path to it, or what kubectl would take.
-func (s settings) loader() (clientcmd.ClientConfig, error) {
+// loader resolves the kubeconfig: its content, a path to it, or what kubectl would take. A namespace given here comes before
+// the kubeconfig's own.
+func (s settings) loader(namespace string) (clientcmd.ClientConfig, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.Context}
-	overrides.Context.Cluster = s.Cluster
+	overrides.Context.Cluster, overrides.Context.Namespace = s.Cluster, namespace
 	if s.Kubeconfig == "" {
 		rules := clientcmd.NewDefaultClientConfigLoadingRules()
 		return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
@@ -157,7 +157,7 @@ func isPath(kubeconfig string) bool {
 
 // activeCluster is the cluster that a configuration points at, which tells whether another kubeconfig means another cluster.
 func (s settings) activeCluster() (*clientcmdapi.Cluster, error) {
-	loader, err := s.loader()
+	loader, err := s.loader("")
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +201,7 @@ func (c *cluster) namespace() string {
 	if c.unknown {
 		return fallbackNS
 	}
-	if loader, err := c.settings.loader(); err == nil {
+	if loader, err := c.settings.loader(""); err == nil {
 		if namespace, _, err := loader.Namespace(); err == nil && namespace != "" {
 			return namespace
 		}
@@ -219,7 +219,7 @@ func (c *cluster) clients() (*clients, error) {
 	if c.unknown {
 		return nil, errors.New("the provider's kubeconfig is not known yet")
 	}
-	loader, err := c.settings.loader()
+	loader, err := c.settings.loader("")
 	if err != nil {
 		return nil, err
 	}
@@ -233,11 +233,11 @@ func (c *cluster) clients() (*clients, error) {
 	config.UserAgent = userAgentPrefix
 	config.Dial = (&net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}).DialContext
 	config.WarningHandlerWithContext = warnings{deprecations: !c.settings.SuppressDeprecations}
-	c.connected, err = newClients(config, loader)
+	c.connected, err = newClients(config)
 	return c.connected, err
 }
 
-func newClients(config *rest.Config, loader clientcmd.ClientConfig) (*clients, error) {
+func newClients(config *rest.Config) (*clients, error) {
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("provider setting kubeconfig: %w", err)
@@ -251,7 +251,7 @@ func newClients(config *rest.Config, loader clientcmd.ClientConfig) (*clients, e
 		return nil, fmt.Errorf("provider setting kubeconfig: %w", err)
 	}
 	return &clients{
-		config: config, loader: loader, objects: objects, typed: typed,
+		config: config, objects: objects, typed: typed,
 		mapper:  restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoverer)),
 		version: func() error { _, err := discoverer.ServerVersion(); return err },
 	}, nil
@@ -331,11 +331,11 @@ func (c *clients) on(kind schema.GroupVersionKind, namespace string) (dynamic.Re
 
 // unreachable says whether an error comes from the way to the cluster rather than from the cluster.
 func unreachable(err error) bool {
-	if err == nil || apierrors.ReasonForError(err) != "" {
+	if err == nil || apierrors.ReasonForError(err) != "" || errors.Is(err, context.Canceled) {
 		return false
 	}
 	var lost *url.Error
-	var network net.Error
+	var network *net.OpError
 	return errors.As(err, &lost) || errors.As(err, &network)
 }
 
@@ -346,8 +346,6 @@ func (c *cluster) explain(err error) error {
 	}
 	server := c.server()
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !unreachable(err):
-		return err
 	case unreachable(err) && isCertificateError(err):
 		return fmt.Errorf("cannot trust the Kubernetes API server at %s: %w. Check certificate-authority-data of the provider's "+
 			"kubeconfig against the cluster's CA, and that the server's certificate names this address", server, err)

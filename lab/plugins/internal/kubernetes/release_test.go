@@ -1,0 +1,190 @@
+package kubernetes
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/asset"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+)
+
+// writeChart makes a chart with one template; it returns its directory.
+func writeChart(t *testing.T, metadata, template string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for path, text := range map[string]string{
+		"Chart.yaml":               "apiVersion: v2\nname: micro\nversion: 0.1.0\n" + metadata,
+		"values.yaml":              "image: nginx:1\nnested: {kept: yes, port: 80}\n",
+		"templates/configmap.yaml": template,
+	} {
+		path = filepath.Join(directory, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
+}
+
+const template = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-conf, namespace: {{ .Release.Namespace }}}
+data: {values: {{ toJson .Values | quote }}}
+`
+
+func (p *tested) checkRelease(t *testing.T, olds resource.PropertyMap, news map[string]any) plugin.CheckResponse {
+	t.Helper()
+	return p.check(t, releaseToken, olds, inputs(news))
+}
+
+func TestAReleaseShowsWhatItsChartRenders(t *testing.T) {
+	p, chart := newProvider(t, map[string]any{"namespace": "team"}), writeChart(t, "", template)
+	first := p.checkRelease(t, nil, map[string]any{"chart": chart, "compat": "true"})
+	if len(first.Failures) > 0 {
+		t.Fatal(first.Failures)
+	}
+	name := first.Properties["name"].StringValue()
+	if !strings.HasPrefix(name, "web-") || first.Properties["namespace"].StringValue() != "team" ||
+		first.Properties["timeout"].NumberValue() != defaultReleaseTimeout {
+		t.Errorf("got %v", first.Properties)
+	}
+	if got := at(t, first.Properties, `resourceNames["ConfigMap/v1"][0]`); got.StringValue() != "team/"+name+"-conf" {
+		t.Errorf("got %v", first.Properties["resourceNames"])
+	}
+	again := p.checkRelease(t, first.Properties, map[string]any{"chart": chart, "compat": "true"})
+	if diff := p.diff(t, releaseToken, first.Properties, again.Properties); diff.Changes != plugin.DiffNone {
+		t.Errorf("the same chart differs: %v", diff.DetailedDiff)
+	}
+	path := filepath.Join(chart, "templates/configmap.yaml")
+	if err := os.WriteFile(path, []byte(template+"---\n"+strings.ReplaceAll(template, "-conf", "-more")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed := p.checkRelease(t, first.Properties, map[string]any{"chart": chart, "compat": "true"})
+	if diff := p.diff(t, releaseToken, first.Properties, changed.Properties); diff.DetailedDiff["checksum"].Kind != plugin.DiffUpdate || diff.Replace() {
+		t.Errorf("another template makes %v", diff.DetailedDiff)
+	}
+	ignored, err := p.Diff(t.Context(), plugin.DiffRequest{
+		URN: urn(releaseToken), Type: releaseToken, OldInputs: first.Properties, IgnoreChanges: []string{"checksum"},
+		NewInputs: func() resource.PropertyMap {
+			same := first.Properties.Copy()
+			same["checksum"] = resource.NewProperty("x")
+			return same
+		}(),
+	})
+	if err != nil || ignored.Changes != plugin.DiffNone {
+		t.Errorf("got %v, %v", ignored, err)
+	}
+}
+
+func TestAReleaseOfAnotherNameIsAnotherRelease(t *testing.T) {
+	p, chart := newProvider(t, nil), writeChart(t, "", template)
+	for _, key := range []string{"name", "namespace"} {
+		old := p.checkRelease(t, nil, map[string]any{"chart": chart, "name": "n", "namespace": "s"}).Properties
+		given := map[string]any{"chart": chart, "name": "n", "namespace": "s"}
+		given[key] = "other"
+		if diff := p.diff(t, releaseToken, old, p.checkRelease(t, old, given).Properties); diff.DetailedDiff[key].Kind != plugin.DiffUpdateReplace {
+			t.Errorf("%s: got %v", key, diff.DetailedDiff)
+		}
+	}
+}
+
+func TestValuesOfFilesAndProgram(t *testing.T) {
+	p, chart := newProvider(t, nil), writeChart(t, "", template)
+	file := func(text string) resource.PropertyValue {
+		made, err := asset.FromText(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resource.NewProperty(made)
+	}
+	news := resource.PropertyMap{
+		"chart": resource.NewProperty(chart), "name": resource.NewProperty("n"),
+		"valueYamlFiles": resource.NewProperty([]resource.PropertyValue{file("a: {p: 1, q: 1}\nb: 1\n"), file("a: {q: 2, r: 2}\n")}),
+		"values": resource.NewPropertyValue(map[string]any{
+			"a": map[string]any{"r": 3}, "password": resource.MakeSecret(resource.NewProperty("hunter2hunter2")), "none": nil,
+		}),
+	}
+	checked := p.check(t, releaseToken, nil, news)
+	if len(checked.Failures) > 0 {
+		t.Fatal(checked.Failures)
+	}
+	got := checked.Properties["values"].ObjectValue()
+	if !got["password"].IsSecret() || got["none"].HasValue() || got["b"].NumberValue() != 1 {
+		t.Errorf("got %v", got)
+	}
+	for key, want := range map[resource.PropertyKey]float64{"p": 1, "q": 2, "r": 3} {
+		if got["a"].ObjectValue()[key].NumberValue() != want {
+			t.Errorf("a.%s: got %v, want %v", key, got["a"], want)
+		}
+	}
+	if _, kept := checked.Properties["valueYamlFiles"]; kept {
+		t.Error("the files are kept beside what was merged from them")
+	}
+	news["values"] = resource.NewPropertyValue(map[string]any{"a": nil})
+	news["allowNullValues"] = resource.NewProperty(true)
+	if kept, err := values(news, true); err != nil || kept["a"] != nil {
+		t.Errorf("got %v, %v", kept, err)
+	}
+}
+
+func TestAReleaseWithUnknownValuesIsNotRendered(t *testing.T) {
+	p := newProvider(t, nil)
+	checked := p.check(t, releaseToken, nil, resource.PropertyMap{
+		"chart": resource.NewProperty("./not/there/yet"), "values": resource.MakeComputed(resource.NewProperty("")),
+	})
+	if len(checked.Failures) > 0 || !checked.Properties["checksum"].IsComputed() || !checked.Properties["resourceNames"].IsComputed() {
+		t.Errorf("got %v", checked)
+	}
+	created, err := p.create(t, releaseToken, checked.Properties, true)
+	if err != nil || created.ID != "" {
+		t.Errorf("got %v, %v", created, err)
+	}
+}
+
+func TestWhatIsWrongWithAReleaseIsToldBeforeAnythingIsDone(t *testing.T) {
+	p := newProvider(t, nil)
+	secret := resource.MakeSecret(resource.NewProperty("hunter2hunter2"))
+	for name, c := range map[string]struct {
+		news map[string]any
+		want string
+	}{
+		"no chart":        {map[string]any{}, "missing required property"},
+		"no such path":    {map[string]any{"chart": "./nowhere"}, `path "./nowhere" not found`},
+		"not a chart":     {map[string]any{"chart": t.TempDir()}, "a directory without Chart.yaml"},
+		"not installable": {map[string]any{"chart": writeChart(t, "type: library\n", template)}, "a chart of type library"},
+		"dependency": {map[string]any{"chart": writeChart(t, "dependencies: [{name: redis, version: 1.x.x, repository: file://../redis}]\n", template)},
+			"redis. Set dependencyUpdate"},
+		"template": {map[string]any{"chart": writeChart(t, "", `{{ fail (printf "no %s" .Values.password) }}`), "values": map[string]any{"password": secret}},
+			"no [secret]"},
+		"not YAML":      {map[string]any{"chart": writeChart(t, "", "kind: {{ `{` }}")}, "Check the chart's name"},
+		"unknown input": {map[string]any{"chart": "c", "valeus": 1}, "did you mean values?"},
+		"not performed": {map[string]any{"chart": "c", "manifest": map[string]any{"a": 1}}, "does not perform this property"},
+		"file":          {map[string]any{"chart": "c", "valueYamlFiles": []any{"values.yaml"}}, "valueYamlFiles[0]: expected an asset"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failures := p.checkRelease(t, nil, c.news).Failures
+			if len(failures) != 1 || !strings.Contains(failures[0].Reason, c.want) || strings.Contains(failures[0].Reason, "hunter2") {
+				t.Errorf("got %v, want %s", failures, c.want)
+			}
+		})
+	}
+}
+
+func TestAReleaseOnAClusterThatIsAwayNamesIt(t *testing.T) {
+	server := newAPI(t)
+	p := newProvider(t, map[string]any{"kubeconfig": server.kubeconfig()})
+	news := p.checkRelease(t, nil, map[string]any{"chart": writeChart(t, "", template), "name": "n"}).Properties
+	server.Close()
+	_, createErr := p.create(t, releaseToken, news, false)
+	_, deleteErr := p.Delete(t.Context(), plugin.DeleteRequest{URN: urn(releaseToken), Type: releaseToken, ID: "default/n", Inputs: news})
+	for _, err := range []error{createErr, deleteErr} {
+		if err == nil || !strings.Contains(err.Error(), "Release default/n") || !strings.Contains(err.Error(), server.URL) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
