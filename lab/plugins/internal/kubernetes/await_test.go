@@ -35,11 +35,10 @@ func named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: "team", UID: "u-1"}
 }
 
-func ownedBy(meta metav1.ObjectMeta, kind, name, uid string) metav1.ObjectMeta {
+func ownedBy(meta metav1.ObjectMeta, kind, name string) metav1.ObjectMeta {
 	owns := true
 	meta.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, UID: "u-1", Controller: &owns}}
 	meta.Labels = map[string]string{"app": "web", batch.JobNameLabel: name}
-	_ = uid
 	return meta
 }
 
@@ -58,13 +57,13 @@ func rollout(generation int64, available, progressing core.ConditionStatus) *app
 }
 
 func replicaSet(revision string, ready int32) *apps.ReplicaSet {
-	meta := ownedBy(named("web-"+revision), "Deployment", "web", "u-1")
+	meta := ownedBy(named("web-"+revision), "Deployment", "web")
 	meta.Annotations = map[string]string{revisionAnnotation: revision}
 	return &apps.ReplicaSet{ObjectMeta: meta, Status: apps.ReplicaSetStatus{ReadyReplicas: ready}}
 }
 
 func pod(status core.PodStatus) *core.Pod {
-	return &core.Pod{ObjectMeta: ownedBy(named("web-0"), "ReplicaSet", "web", "u-1"), Status: status}
+	return &core.Pod{ObjectMeta: ownedBy(named("web-0"), "ReplicaSet", "web"), Status: status}
 }
 
 func waiting(reason, message string) core.PodStatus {
@@ -136,7 +135,7 @@ func TestOtherWorkloads(t *testing.T) {
 		"Job":                    {awaitJob, job(batch.JobCondition{Type: batch.JobComplete, Status: core.ConditionTrue}), nil, true, ""},
 		"Job, started":           {awaitJob, job(), nil, false, `Waiting for Job "migrate" to start`},
 		"Job, failed": {awaitJob, job(batch.JobCondition{Type: batch.JobFailed, Status: core.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "too often"}),
-			[]runtime.Object{&core.Pod{ObjectMeta: ownedBy(named("migrate-0"), "Job", "migrate", "u-1"), Status: crashed}}, false,
+			[]runtime.Object{&core.Pod{ObjectMeta: ownedBy(named("migrate-0"), "Job", "migrate"), Status: crashed}}, false,
 			"container web ended with exit code 3 (Error); its last lines:\n      fake logs\nWaiting for Job \"migrate\" to start\nfailed: [BackoffLimitExceeded] too often"},
 		"Pod":              {awaitPod, pod(running), nil, true, ""},
 		"Pod, succeeded":   {awaitPod, pod(core.PodStatus{Phase: core.PodSucceeded}), nil, true, ""},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -104,6 +105,22 @@ func (c *cluster) configure(config resource.PropertyMap) error {
 			continue
 		}
 		known[key] = value
+	}
+	// The environment of this run counts too: a destroy has the configuration of the last update only.
+	schema, err := standin.ParseSchema(schemaText)
+	if err != nil {
+		return err
+	}
+	for name, property := range schema.Provider.InputProperties {
+		key := resource.PropertyKey(name)
+		if _, given := known[key]; given || property.DefaultInfo == nil || property.Type != "boolean" {
+			continue
+		}
+		for _, variable := range property.DefaultInfo.Environment {
+			if set, err := strconv.ParseBool(os.Getenv(variable)); err == nil {
+				known[key] = resource.NewProperty(set)
+			}
+		}
 	}
 	return standin.Decode(known, &c.settings)
 }

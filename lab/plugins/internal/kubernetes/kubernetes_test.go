@@ -484,7 +484,7 @@ func TestAClusterThatIsAwayIsNamed(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	config["deleteUnreachable"] = "true"
+	t.Setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
 	gone := newProvider(t, config)
 	if got, err := gone.Read(t.Context(), read); err != nil || got.ID != "" {
 		t.Errorf("got %v, %v", got, err)
@@ -492,7 +492,7 @@ func TestAClusterThatIsAwayIsNamed(t *testing.T) {
 	if _, err := gone.Delete(t.Context(), remove); err != nil {
 		t.Errorf("got %v", err)
 	}
-	delete(config, "deleteUnreachable")
+	t.Setenv("PULUMI_K8S_DELETE_UNREACHABLE", "")
 	config["skipUpdateUnreachable"] = "true"
 	if got, err := newProvider(t, config).Read(t.Context(), read); err != nil || got.ID != created.ID {
 		t.Errorf("got %v, %v", got, err)

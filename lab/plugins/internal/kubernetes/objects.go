@@ -99,23 +99,28 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 // checkKind sees that the manifest is of the resource's type. The program's SDK fills both fields in.
 func checkKind(kind schema.GroupVersionKind, inputs resource.PropertyMap) []plugin.CheckFailure {
 	var failures []plugin.CheckFailure
-	for key, expected := range map[resource.PropertyKey]string{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind} {
-		value, ok := inputs[key]
+	for _, field := range []struct {
+		key      resource.PropertyKey
+		expected string
+	}{{"apiVersion", kind.GroupVersion().String()}, {"kind", kind.Kind}} {
+		value, ok := inputs[field.key]
 		switch {
 		case !ok:
-			inputs[key] = resource.NewProperty(expected)
+			inputs[field.key] = resource.NewProperty(field.expected)
 		case value.ContainsUnknowns():
-			failures = append(failures, plugin.CheckFailure{Property: key, Reason: "must be known in a preview"})
-		case !value.IsString() || value.StringValue() != expected:
+			failures = append(failures, plugin.CheckFailure{Property: field.key, Reason: "must be known in a preview"})
+		case !value.IsString() || value.StringValue() != field.expected:
 			failures = append(failures, plugin.CheckFailure{
-				Property: key, Reason: fmt.Sprintf("expected %q, which is the resource's type, got %v", expected, value.Mappable()),
+				Property: field.key,
+				Reason:   fmt.Sprintf("expected %q, which is the resource's type, got %v", field.expected, value.Mappable()),
 			})
 		}
 	}
-	for _, key := range []resource.PropertyKey{"metadata"} {
-		if value, ok := inputs[key]; ok && !value.ContainsUnknowns() && !value.IsSecret() && !value.IsObject() {
-			failures = append(failures, plugin.CheckFailure{Property: key, Reason: "expected an object, got " + value.TypeString()})
-		}
+	metadata := inputs["metadata"]
+	if metadata.HasValue() && !metadata.ContainsUnknowns() && !metadata.IsSecret() && !metadata.IsObject() {
+		failures = append(failures, plugin.CheckFailure{
+			Property: "metadata", Reason: "expected an object, got " + metadata.TypeString(),
+		})
 	}
 	return failures
 }
