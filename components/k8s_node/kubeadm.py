@@ -1,0 +1,97 @@
+"""kubeadm's configuration: what the cluster needs, and over it whatever the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+KUBEADM = "kubeadm.k8s.io/v1beta4"
+API_VERSIONS = {
+    "InitConfiguration": KUBEADM,
+    "JoinConfiguration": KUBEADM,
+    "ClusterConfiguration": KUBEADM,
+    "KubeletConfiguration": "kubelet.config.k8s.io/v1beta1",
+    "KubeProxyConfiguration": "kubeproxy.config.k8s.io/v1alpha1",
+}
+"""The documents that kubeadm reads, and their versions (kubeadm's reference, Kubernetes 1.31 and newer)."""
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on it: objects key by key, everything else replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def documents(parts: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Mapping[str, Any]]) -> str:
+    """The YAML documents of `parts` (kind to content), each with the overrides of its kind."""
+    return yaml.safe_dump_all(
+        (
+            {"apiVersion": API_VERSIONS[kind], "kind": kind} | merged(content, overrides.get(kind, {}))
+            for kind, content in parts.items()
+        ),
+        sort_keys=True,
+    )
+
+
+def control_plane(
+    *,
+    name: str,
+    address: str,
+    version: str,
+    names: list[str],
+    pod_cidr: str,
+    service_cidr: str,
+    workloads_here: bool,
+    overrides: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """The configuration of the first node. `names` are further names in the API server's certificate."""
+    node: dict[str, Any] = {
+        "name": name,
+        "criSocket": "unix:///run/containerd/containerd.sock",
+        "kubeletExtraArgs": [{"name": "node-ip", "value": address}],
+    }
+    if workloads_here:
+        node["taints"] = []
+    return documents(
+        {
+            "InitConfiguration": {
+                "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
+                "nodeRegistration": node,
+            },
+            "ClusterConfiguration": {
+                "kubernetesVersion": f"v{version}",
+                "controlPlaneEndpoint": f"{address}:6443",
+                "apiServer": {"certSANs": [address, *names]},
+                "networking": {"podSubnet": pod_cidr, "serviceSubnet": service_cidr},
+            },
+            "KubeletConfiguration": {"cgroupDriver": "systemd"},
+            "KubeProxyConfiguration": {"clusterCIDR": pod_cidr},
+        },
+        overrides,
+    )
+
+
+def worker(
+    *, name: str, address: str, endpoint: str, token: str, ca_hash: str, overrides: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """The configuration of a node that joins. `ca_hash` pins the cluster's CA, so the token alone is no trust."""
+    return documents(
+        {
+            "JoinConfiguration": {
+                "discovery": {
+                    "bootstrapToken": {"apiServerEndpoint": endpoint, "token": token, "caCertHashes": [ca_hash]}
+                },
+                "nodeRegistration": {
+                    "name": name,
+                    "criSocket": "unix:///run/containerd/containerd.sock",
+                    "kubeletExtraArgs": [{"name": "node-ip", "value": address}],
+                },
+            }
+        },
+        overrides,
+    )
