@@ -127,12 +127,14 @@ class Host(pulumi.ComponentResource):
         files: Mapping[str, pulumi.Input[str]] | None = None,
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
+        secret_output: bool = False,
     ) -> remote.Command:
         """Runs `script` at creation, again whenever something it was given changes, and its removal at the end.
 
         `variables` become its environment; they stand on a command line, so they must not be secret. `files` (name to
         content) come with it by standard input and lie in `$FILES`, mode 0600, while it runs; they may be secret.
-        All of these run it again when they change; `triggers` are further values that do.
+        All of these run it again when they change; `triggers` are further values that do. With `secret_output`, what it
+        prints is a secret.
         """
         return self._command(
             name,
@@ -142,6 +144,7 @@ class Host(pulumi.ComponentResource):
             files=files or {},
             triggers=triggers,
             depends_on=[self._ready, *depends_on],
+            secret_output=secret_output,
         )
 
     def _command(
@@ -154,6 +157,7 @@ class Host(pulumi.ComponentResource):
         files: Mapping[str, pulumi.Input[str]],
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
+        secret_output: bool = False,
     ) -> remote.Command:
         def line(step: str) -> pulumi.Output[str]:
             return _resolved(variables).apply(lambda values: command_line(name, step, self._user, values))
@@ -175,5 +179,9 @@ class Host(pulumi.ComponentResource):
             # Scripts write progress for people to standard error and results to standard output, no secret to either.
             logging=remote.Logging.STDERR,
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*depends_on]),
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                depends_on=[*depends_on],
+                additional_secret_outputs=["stdout"] if secret_output else None,
+            ),
         )

@@ -69,7 +69,8 @@ def control_plane(
                 "apiServer": {"certSANs": [address, *names]},
                 "networking": {"podSubnet": pod_cidr, "serviceSubnet": service_cidr},
             },
-            "KubeletConfiguration": {"cgroupDriver": "systemd"},
+            # The kubelet's own certificate comes from the cluster's CA, not from itself (see approve-kubelets.sh).
+            "KubeletConfiguration": {"cgroupDriver": "systemd", "serverTLSBootstrap": True},
             "KubeProxyConfiguration": {"clusterCIDR": pod_cidr},
         },
         overrides,

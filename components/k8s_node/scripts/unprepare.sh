@@ -30,7 +30,7 @@ elif systemctl -q is-active containerd; then
   systemctl restart containerd
 fi
 if [ -r "$STATE/kubernetes-sysctl" ]; then
-  while IFS== read -r key value; do
+  while IFS="=" read -r key value; do
     if [ -e "/proc/sys/$key" ]; then printf '%s' "$value" >"/proc/sys/$key"; fi
   done <"$STATE/kubernetes-sysctl"
   rm -f "$STATE/kubernetes-sysctl"

@@ -1,0 +1,283 @@
+"""K8sNode: a Kubernetes cluster of one control plane and any number of workers, made by kubeadm."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_command import remote
+
+from components.ca import CA, Certificate
+from components.host import Host, Script
+from components.k8s_node import kubeadm
+from components.templates import render
+
+SCRIPTS = Path(__file__).parent / "scripts"
+CHARTS = Path(__file__).resolve().parents[2] / "charts"
+NAMESPACE = "auto-devops"
+API_PORT = 6443
+CONTROL_PLANE_PORTS = "6443 2379 2380 10250 10257 10259"
+WORKER_PORTS = "10250"
+CONTROL_PLANE_MEMORY, WORKER_MEMORY = 1700, 700
+"""MiB; kubeadm's own limit for a control plane (its preflight check Mem), and what a worker's own services need."""
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """`registries` map upstream registries to mirrors; the URLs are laid out as dl.k8s.io and the CNI releases."""
+
+    registries: Mapping[str, str]
+    kubernetes_url: str
+    cni_url: str
+
+
+@dataclass(frozen=True)
+class K8sNodeArgs:
+    """`trusted` is each host's trust in the CA; `kubeadm` (kind to content) and `containerd` override what is made."""
+
+    host: Host
+    workers: Sequence[Host]
+    trusted: Mapping[str, pulumi.Resource]
+    ca: CA
+    domain: str
+    version: str
+    cni_version: str
+    pod_cidr: str
+    service_cidr: str
+    mirrors: Mirrors
+    images: Mapping[str, str]
+    ingress_ports: Literal["host", "nodePort"] = "host"
+    kubeadm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    containerd: Mapping[str, Any] = field(default_factory=dict)
+
+
+class K8sNode(pulumi.ComponentResource):
+    """The cluster at `https://ADDRESS:6443`, with ingress on ports 80 and 443 for `*.k8s.<domain>`.
+
+    Owns: on each host the kernel settings, containerd, the kubelet and the pods' network; the control plane; ingress,
+    storage and metrics. Does not own: the names (see DNS) and what people deploy; removal takes that with the cluster.
+    """
+
+    kubeconfig: pulumi.Output[str]
+    """The administrator's, by address. Secret."""
+    endpoint: str
+    """The API server, by address."""
+    base_domain: str
+    """Applications are at `<name>.<base_domain>`."""
+    version: pulumi.Output[str]
+    """The version that runs."""
+    provider: kubernetes.Provider
+    """The cluster for further resources of pulumi-kubernetes."""
+
+    def __init__(self, name: str, args: K8sNodeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:K8sNode", name, None, opts)
+        self._args = args
+        nodes = [args.host, *args.workers]
+        expected = " ".join(node.name for node in nodes)
+        self.endpoint = f"https://{args.host.address}:{API_PORT}"
+        self.base_domain = f"k8s.{args.domain}"
+
+        first = self._prepare(name, args.host, CONTROL_PLANE_PORTS, CONTROL_PLANE_MEMORY)
+        control_plane = args.host.run(
+            f"{name}-control-plane",
+            Script(SCRIPTS / "init.sh", SCRIPTS / "reset.sh"),
+            parent=self,
+            variables={"ADDRESS": args.host.address},
+            files={
+                "kubeadm.yaml": kubeadm.control_plane(
+                    name=args.host.name,
+                    address=args.host.address,
+                    version=args.version,
+                    names=[self.base_domain],
+                    pod_cidr=args.pod_cidr,
+                    service_cidr=args.service_cidr,
+                    workloads_here=not args.workers,
+                    overrides=args.kubeadm,
+                )
+            },
+            depends_on=[first],
+            secret_output=True,
+        )
+        joined = [self._join(name, worker, control_plane) for worker in args.workers]
+        registered = args.host.run(
+            f"{name}-nodes",
+            Script(SCRIPTS / "nodes.sh", SCRIPTS / "nothing.sh"),
+            parent=self,
+            variables={"EXPECTED": expected},
+            depends_on=[control_plane, *joined],
+        )
+        networks = [self._network(name, node, registered) for node in nodes]
+        approved = args.host.run(
+            f"{name}-approval",
+            Script(SCRIPTS / "approval-install.sh", SCRIPTS / "approval-remove.sh"),
+            parent=self,
+            variables={"EXPECTED": expected},
+            files={
+                "approve-kubelets.sh": (SCRIPTS / "approve-kubelets.sh").read_text(),
+                "auto-devops-approve-kubelets.service": render("k8s_node/templates/approve.service.j2"),
+                "auto-devops-approve-kubelets.timer": render("k8s_node/templates/approve.timer.j2"),
+            },
+            depends_on=[registered],
+        )
+        ready = args.host.run(
+            f"{name}-ready",
+            Script(SCRIPTS / "await-ready.sh", SCRIPTS / "nothing.sh"),
+            parent=self,
+            variables={"EXPECTED": expected},
+            depends_on=[*networks, approved],
+        )
+        self.version = ready.stdout.apply(str.strip)
+        self.kubeconfig = control_plane.stdout
+        self.provider = kubernetes.Provider(
+            f"{name}-cluster",
+            kubeconfig=self.kubeconfig,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
+        )
+        self._services(name)
+        self.register_outputs({"kubeconfig": self.kubeconfig, "endpoint": self.endpoint, "version": self.version})
+
+    def _prepare(self, name: str, host: Host, ports: str, memory: int) -> remote.Command:
+        args = self._args
+        swap = args.kubeadm.get("KubeletConfiguration", {}).get("failSwapOn", True)
+        return host.run(
+            f"{name}-prepare-{host.name}",
+            Script(SCRIPTS / "prepare.sh", SCRIPTS / "unprepare.sh"),
+            parent=self,
+            variables={
+                "VERSION": args.version,
+                "CNI_VERSION": args.cni_version,
+                "KUBERNETES_URL": args.mirrors.kubernetes_url,
+                "CNI_URL": args.mirrors.cni_url,
+                "REGISTRIES": " ".join(f"{up}={mirror}" for up, mirror in sorted(args.mirrors.registries.items())),
+                "PORTS": ports,
+                "MINIMUM_MEMORY": str(memory),
+                "ALLOW_SWAP": "no" if swap else "yes",
+            },
+            files={
+                "containerd.toml": render(
+                    "k8s_node/templates/containerd.toml.j2", pause_image=args.images["pause"], cri=args.containerd
+                ),
+                "kubelet.service": render("k8s_node/templates/kubelet.service.j2"),
+                "10-kubeadm.conf": render("k8s_node/templates/10-kubeadm.conf.j2"),
+            },
+            depends_on=[args.trusted[host.name]],
+        )
+
+    def _join(self, name: str, worker: Host, control_plane: pulumi.Resource) -> pulumi.Resource:
+        args = self._args
+        prepared = self._prepare(name, worker, WORKER_PORTS, WORKER_MEMORY)
+        invitation = args.host.run(
+            f"{name}-invite-{worker.name}",
+            Script(SCRIPTS / "invite.sh", SCRIPTS / "nothing.sh"),
+            parent=self,
+            variables={"NODE": worker.name},
+            depends_on=[control_plane],
+            secret_output=True,
+        )
+
+        def configuration(answer: str) -> str:
+            token, ca_hash = answer.split()
+            return kubeadm.worker(
+                name=worker.name,
+                address=worker.address,
+                endpoint=f"{args.host.address}:{API_PORT}",
+                token=token,
+                ca_hash=ca_hash,
+                overrides=args.kubeadm,
+            )
+
+        joined = worker.run(
+            f"{name}-join-{worker.name}",
+            Script(SCRIPTS / "join.sh", SCRIPTS / "reset.sh"),
+            parent=self,
+            files={"kubeadm.yaml": invitation.stdout.apply(configuration)},
+            depends_on=[prepared],
+        )
+        # Drains before the worker is reset: what depends on another goes first.
+        return args.host.run(
+            f"{name}-member-{worker.name}",
+            Script(SCRIPTS / "nothing.sh", SCRIPTS / "uninvite.sh"),
+            parent=self,
+            variables={"NODE": worker.name},
+            depends_on=[joined],
+        )
+
+    def _network(self, name: str, node: Host, registered: remote.Command) -> pulumi.Resource:
+        return node.run(
+            f"{name}-network-{node.name}",
+            Script(SCRIPTS / "network.sh", SCRIPTS / "unnetwork.sh"),
+            parent=self,
+            variables={
+                "NODE": node.name,
+                "NODES": registered.stdout.apply(str.strip),
+                "POD_CIDR": self._args.pod_cidr,
+            },
+            files={
+                "cni.conflist": render("k8s_node/templates/cni.conflist.j2"),
+                "auto-devops-pod-network.service": render("k8s_node/templates/pod-network.service.j2"),
+            },
+        )
+
+    def _services(self, name: str) -> None:
+        """Ingress, storage and metrics: what people expect of a fresh cluster."""
+        args = self._args
+        opts = pulumi.ResourceOptions(parent=self, provider=self.provider)
+        namespace = kubernetes.core.v1.Namespace(f"{name}-namespace", metadata={"name": NAMESPACE}, opts=opts)
+        in_namespace = pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=[namespace])
+
+        def secret(role: str, certificate: Certificate) -> kubernetes.core.v1.Secret:
+            return kubernetes.core.v1.Secret(
+                f"{name}-{role}-certificate",
+                metadata={"name": role, "namespace": NAMESPACE},
+                type="kubernetes.io/tls",
+                string_data={"tls.crt": certificate.chain, "tls.key": certificate.key},
+                opts=in_namespace,
+            )
+
+        def release(chart: str, values: dict[str, Any], needs: Sequence[pulumi.Resource]) -> None:
+            kubernetes.helm.v3.Release(
+                f"{name}-{chart}",
+                name=chart,
+                chart=str(CHARTS / chart),
+                namespace=NAMESPACE,
+                values=values,
+                timeout=300,
+                opts=pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=[namespace, *needs]),
+            )
+
+        wildcard = args.ca.issue_server(
+            f"{name}-wildcard", [f"*.{self.base_domain}", self.base_domain], [args.host.address], parent=self
+        )
+        metrics = args.ca.issue_server(f"{name}-metrics", [f"metrics-server.{NAMESPACE}.svc"], parent=self)
+        release(
+            "ingress",
+            {
+                "image": args.images["traefik"],
+                "defaultBackendImage": args.images["defaultBackend"],
+                "ports": args.ingress_ports,
+                "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(_checksum)},
+            },
+            [secret("wildcard", wildcard)],
+        )
+        release("storage", {"image": args.images["localPathProvisioner"], "helperImage": args.images["busybox"]}, [])
+        release(
+            "metrics",
+            {
+                "image": args.images["metricsServer"],
+                "certificate": {
+                    "secretName": "metrics-server",
+                    "checksum": metrics.chain.apply(_checksum),
+                    "authority": args.ca.certificate,
+                },
+            },
+            [secret("metrics-server", metrics)],
+        )
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

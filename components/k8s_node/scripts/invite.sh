@@ -1,0 +1,8 @@
+# shellcheck shell=bash
+# A token for one node to join with, good for two hours, and the hash of the cluster's CA: "token hash".
+set -euo pipefail
+
+export KUBECONFIG=/etc/kubernetes/admin.conf
+token=$(kubeadm token create --ttl 2h --description "auto-devops: node $NODE joins")
+hash=$(openssl x509 -in /etc/kubernetes/pki/ca.crt -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)
+printf '%s sha256:%s' "$token" "$hash"

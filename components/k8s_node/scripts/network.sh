@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# The pods' network on this node: the bridge plugin on the node's own part of POD_CIDR, routes to the other nodes' parts
+# (all nodes are on one network, so no overlay is needed), and masquerading on the way out. NODE is this node's name,
+# NODES are "name=address=cidr" of all.
+set -euo pipefail
+
+own=
+{
+  printf '#!/bin/sh\n# Made by auto-devops: routes to the pods of the other nodes, and masquerading for what leaves the cluster.\nset -e\n'
+  for node in $NODES; do
+    IFS="=" read -r name address cidr <<<"$node"
+    # shellcheck disable=SC2153 # a variable of the command
+    if [ "$name" = "$NODE" ]; then
+      own=$cidr
+    else
+      printf 'ip route replace %s via %s\n' "$cidr" "$address"
+    fi
+  done
+  rule="POSTROUTING -s $POD_CIDR ! -d $POD_CIDR -m comment --comment auto-devops-pods -j MASQUERADE"
+  printf 'iptables -w -t nat -C %s 2>/dev/null || iptables -w -t nat -A %s\n' "$rule" "$rule"
+} >"$FILES/pod-network"
+if [ -z "$own" ]; then
+  fail "no pod network for node $NODE among: $NODES" "a CIDR for each node" "kubectl get nodes -o jsonpath='{..podCIDR}'"
+fi
+
+place "$FILES/pod-network" /usr/local/sbin/auto-devops-pod-network 755
+sed -i "s#@SUBNET@#$own#" "$FILES/cni.conflist"
+place "$FILES/cni.conflist" /etc/cni/net.d/10-auto-devops.conflist 644
+place "$FILES/auto-devops-pod-network.service" /etc/systemd/system/auto-devops-pod-network.service 644
+if [ "$CHANGED" = yes ]; then systemctl daemon-reload; fi
+systemctl enable -q auto-devops-pod-network
+systemctl restart auto-devops-pod-network

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# This node leaves the cluster: its pods, certificates and rules go.
+set -euo pipefail
+
+if command -v kubeadm >/dev/null; then
+  say "kubeadm reset"
+  kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
+fi
+systemctl stop kubelet 2>/dev/null || true
+for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do umount "$mounted" || true; done
+rm -f /run/netns/cni-*
+for interface in cni0 kube-ipvs0 kube-bridge; do
+  if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi
+done
+for tables in iptables ip6tables; do
+  command -v "$tables-save" >/dev/null || continue
+  if "$tables-save" | grep -qE 'KUBE-|CNI-'; then
+    # Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
+    "$tables-save" | grep -vE 'KUBE-|CNI-' | "$tables-restore"
+  fi
+done
+rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
+rm -f "$STATE/kubernetes-initialised"
+forget_empty
