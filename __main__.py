@@ -11,6 +11,7 @@ from components.ca import CA, CaArgs
 from components.dns import DNS, DnsArgs
 from components.docker_engine import DockerEngine, DockerEngineArgs
 from components.host import Host, HostArgs
+from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
 from components.registry_host import Login, RegistryHost, RegistryHostArgs
 
 stack = settings.load()
@@ -106,6 +107,32 @@ if stack.gitlab.host:
             registry_mirrors=stack.docker_hub_mirrors,
         ),
     )
+
+# The cluster, on its machine and any number of workers.
+if stack.kubernetes.host:
+    cluster = K8sNode(
+        "k8s-node",
+        K8sNodeArgs(
+            host=hosts[stack.kubernetes.host],
+            workers=[hosts[worker] for worker in stack.kubernetes.workers],
+            trusted=trust,
+            ca=ca,
+            domain=domain,
+            version=stack.kubernetes.version,
+            cni_version=stack.kubernetes.cni_version,
+            pod_cidr=stack.kubernetes.pod_cidr,
+            service_cidr=stack.kubernetes.service_cidr,
+            mirrors=Mirrors(stack.mirrors.images, stack.mirrors.kubernetes, stack.mirrors.cni),
+            images=stack.kubernetes.images.model_dump(by_alias=True),
+            ingress_ports=stack.kubernetes.ingress_ports,
+            kubeadm=stack.kubernetes.kubeadm,
+            containerd=stack.kubernetes.containerd,
+        ),
+    )
+    pulumi.export("kubeconfig", cluster.kubeconfig)
+    pulumi.export("kubernetesEndpoint", cluster.endpoint)
+    pulumi.export("kubernetesVersion", cluster.version)
+    pulumi.export("baseDomain", cluster.base_domain)
 
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)

@@ -123,6 +123,13 @@ def _calendar(value: object) -> str:
     return text
 
 
+def _version(value: object) -> str:
+    text = _text(value)
+    if not re.match(r"^\d+\.\d+\.\d+$", text):
+        raise rejected("a whole version without v, such as 1.36.3")
+    return text
+
+
 def _record(value: object) -> str:
     text = _text(value)
     labels = text.split(".")
@@ -141,6 +148,7 @@ Image = Annotated[str, BeforeValidator(_image)]
 ImageRegistry = Annotated[str, BeforeValidator(_image_registry)]
 HttpsUrl = Annotated[str, BeforeValidator(_https_url)]
 HostKey = Annotated[str, BeforeValidator(_host_key)]
+Version = Annotated[str, BeforeValidator(_version)]
 Calendar = Annotated[str, BeforeValidator(_calendar)]
 RecordName = Annotated[str, BeforeValidator(_record)]
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
@@ -322,6 +330,49 @@ class RegistrySettings(Section):
     )
 
 
+class KubernetesImages(Section):
+    """The images of the cluster's own services; kubeadm names those of the control plane itself."""
+
+    pause: Image = Field("registry.k8s.io/pause:3.10.1", description="what holds a pod's network")
+    traefik: Image = Field("docker.io/library/traefik:v3.6.2", description="ingress")
+    default_backend: Image = Field("registry.k8s.io/defaultbackend-amd64:1.5", description="answers for unknown hosts")
+    local_path_provisioner: Image = Field(
+        "docker.io/rancher/local-path-provisioner:v0.0.30", description="volumes on the node's disk"
+    )
+    busybox: Image = Field("docker.io/library/busybox:1.37", description="makes a volume's directory")
+    metrics_server: Image = Field("registry.k8s.io/metrics-server/metrics-server:v0.9.0", description="for kubectl top")
+
+
+KubeadmKind = Literal[
+    "InitConfiguration",
+    "JoinConfiguration",
+    "ClusterConfiguration",
+    "KubeletConfiguration",
+    "KubeProxyConfiguration",
+]
+
+
+class KubernetesSettings(Section):
+    """The Kubernetes cluster."""
+
+    host: str | None = Field(None, description="the machine of the control plane", examples=["k8s"])
+    workers: list[str] = Field(default_factory=list, description="further machines that join", examples=['["worker"]'])
+    version: Version = Field("1.36.3", description="the version of Kubernetes", examples=["1.36.3"])
+    cni_version: Version = Field("1.9.1", description="the version of the CNI plugins", examples=["1.9.1"])
+    pod_cidr: Network = Field("10.244.0.0/16", description="the pods' network", examples=["10.244.0.0/16"])
+    service_cidr: Network = Field("10.96.0.0/12", description="the services' network", examples=["10.96.0.0/12"])
+    ingress_ports: Literal["host", "nodePort"] = Field(
+        "host", description="how ports 80 and 443 reach ingress: as ports of its pods, or by node ports (30080, 30443)"
+    )
+    images: KubernetesImages = Field(
+        default_factory=lambda: KubernetesImages.model_validate({}), description="the images, with their upstream names"
+    )
+    kubeadm: dict[KubeadmKind, dict[str, Any]] = Field(
+        default_factory=dict, description="by kind, what is laid over kubeadm's configuration"
+    )
+    containerd: dict[str, Any] = Field(default_factory=dict, description="further keys of containerd's CRI plugin")
+
+
 class PlacementSettings(Section):
     """A role that so far has no settings but its machine."""
 
@@ -333,6 +384,16 @@ class MirrorSettings(Section):
 
     images: dict[ImageRegistry, ImageRegistry] = Field(
         default_factory=dict, description="an upstream registry and the host (and path) that serves its images"
+    )
+    kubernetes: HttpsUrl = Field(
+        "https://dl.k8s.io",
+        description="Kubernetes' binaries, in the layout of this default",
+        examples=["https://mirror.corp/k8s"],
+    )
+    cni: HttpsUrl = Field(
+        "https://github.com/containernetworking/plugins/releases/download",
+        description="the CNI plugins, in the layout of this default",
+        examples=["https://mirror.corp/cni"],
     )
     ca_certificate_file: LocalPath | None = Field(
         None,
@@ -360,7 +421,7 @@ class Settings(BaseModel):
     docker: DockerSettings
     registry: RegistrySettings
     gitlab: PlacementSettings
-    kubernetes: PlacementSettings
+    kubernetes: KubernetesSettings
     mirrors: MirrorSettings
     machines: dict[str, settings_checks.Machine]
     own_ca: settings_checks.OwnCa | None
@@ -392,7 +453,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "docker": DockerSettings,
     "registry": RegistrySettings,
     "gitlab": PlacementSettings,
-    "kubernetes": PlacementSettings,
+    "kubernetes": KubernetesSettings,
     "mirrors": MirrorSettings,
 }
 KEYS = ("domain", "repair", "hosts", *SECTIONS)

@@ -92,6 +92,9 @@ def check(
     mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
     roles = {name: cast("settings.PlacementSettings | None", sections.get(name)) for name in ("gitlab", "kubernetes")}
 
+    kubernetes = cast("settings.KubernetesSettings | None", sections.get("kubernetes"))
+    if kubernetes:
+        _workers(kubernetes, hosts, report)
     placements = {"registry": registry.host if registry else None} | {
         n: r.host if r else None for n, r in roles.items()
     }
@@ -126,6 +129,19 @@ def _references(roles: Mapping[str, str | None], hosts: Mapping[str, object], re
                     set_command(f"{role}.host", names[0]),
                 )
             )
+
+
+def _workers(kubernetes: settings.KubernetesSettings, hosts: Mapping[str, object], report: Any) -> None:
+    names = sorted(hosts)
+    for index, worker in enumerate(kubernetes.workers):
+        key = f"kubernetes.workers[{index}]"
+        if worker not in hosts:
+            report(Problem(key, shown(worker), "a machine under hosts: " + ", ".join(names), remove_command(key)))
+        elif worker == kubernetes.host or worker in kubernetes.workers[:index]:
+            report(Problem(key, shown(worker), "a machine that is not a node already", remove_command(key)))
+    if kubernetes.workers and not kubernetes.host:
+        fix = set_command("kubernetes.host", names[0] if names else "NAME")
+        report(Problem("kubernetes.host", "nothing", "the control plane's machine, as there are workers", fix))
 
 
 def _ports(roles: Mapping[str, str | None], hosts: Mapping[str, object], report: Any) -> None:

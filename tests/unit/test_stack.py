@@ -30,7 +30,7 @@ def test_every_child_has_its_component_as_parent(good_stack: Recorder) -> None:
 
 def test_components_of_the_design_are_there(good_stack: Recorder) -> None:
     kinds = {r.type.rsplit(":", 1)[-1] for r in good_stack.everything if r.type.startswith("auto-devops:index:")}
-    assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost"}
+    assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost", "K8sNode"}
 
 
 def test_components_register_their_outputs(good_stack: Recorder) -> None:
