@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from components.host.bundle import unpack
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,17 @@ def good_settings(keys: Path) -> dict[str, Any]:
 def good(keys: Path) -> dict[str, Any]:
     """Valid settings; each test gets its own copy to spoil."""
     return good_settings(keys)
+
+
+@pytest.fixture
+def host_key(keys: Path) -> str:
+    """Some machine's public key."""
+    return (keys / "host.pub").read_text()
+
+
+def unpacked(command: recording.Registered) -> dict[str, str]:
+    """What a command gets by standard input: file name to content."""
+    return unpack(recording.plain(command.inputs["stdin"]))
 
 
 def run_with(config: dict[str, Any], secret_keys: list[str] | None = None) -> recording.Recorder:

@@ -50,7 +50,7 @@ class Provider(Mocks):
             case "docker:index/remoteImage:RemoteImage":
                 outputs["imageId"] = f"sha256:{args.name}"
             case "command:remote:Command":
-                outputs |= {"stdout": f"out of {args.name}", "stderr": ""}
+                outputs |= {"stdout": f"printed-by {args.name}", "stderr": ""}
         return f"{args.name}-id", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:

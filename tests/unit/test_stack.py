@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from components.host.bundle import unpack
 from tests.unit import recording
-from tests.unit.conftest import Run
+from tests.unit.conftest import Run, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -15,8 +14,8 @@ CONTAINER = "docker:index/container:Container"
 
 
 def files(recorder: Recorder, name: str) -> dict[str, str]:
-    """What a command gets by standard input."""
-    return unpack(plain(recorder.one(name, COMMAND).inputs["stdin"]))
+    """What the command called `name` gets by standard input."""
+    return unpacked(recorder.one(name, COMMAND))
 
 
 def test_every_child_has_its_component_as_parent(good_stack: Recorder) -> None:

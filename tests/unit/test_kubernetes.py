@@ -1,0 +1,120 @@
+"""The cluster: kubeadm's configuration, the nodes' order, and what may be overridden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from syrupy.assertion import SnapshotAssertion
+
+from components.k8s_node import kubeadm
+from components.templates import render
+from tests.unit.conftest import Run, unpacked
+from tests.unit.recording import Recorder, contains_secret, plain
+
+COMMAND = "command:remote:Command"
+
+
+def control_plane(**changes: Any) -> str:
+    arguments: dict[str, Any] = {
+        "name": "k8s",
+        "address": "192.168.80.96",
+        "version": "1.36.3",
+        "names": ["k8s.devops.example.com"],
+        "pod_cidr": "10.244.0.0/16",
+        "service_cidr": "10.96.0.0/12",
+        "workloads_here": True,
+        "overrides": {},
+    }
+    return kubeadm.control_plane(**(arguments | changes))
+
+
+def parts(text: str) -> dict[str, Any]:
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+def test_control_plane(snapshot: SnapshotAssertion) -> None:
+    assert control_plane() == snapshot
+
+
+def test_worker(snapshot: SnapshotAssertion) -> None:
+    text = kubeadm.worker(
+        name="w1", address="10.0.0.2", endpoint="10.0.0.1:6443", token="a.b", ca_hash="sha256:c", overrides={}
+    )
+    assert text == snapshot
+
+
+def test_workloads_stay_off_a_control_plane_with_workers() -> None:
+    assert parts(control_plane())["InitConfiguration"]["nodeRegistration"]["taints"] == []
+    assert "taints" not in parts(control_plane(workloads_here=False))["InitConfiguration"]["nodeRegistration"]
+
+
+def test_every_value_is_open_to_override() -> None:
+    """Key by key: what an override does not name stays."""
+    documents = parts(
+        control_plane(
+            overrides={
+                "InitConfiguration": {"nodeRegistration": {"ignorePreflightErrors": ["Swap"]}},
+                "ClusterConfiguration": {"networking": {"dnsDomain": "c.local"}},
+                "KubeletConfiguration": {"cgroupDriver": "cgroupfs"},
+            }
+        )
+    )
+    assert documents["InitConfiguration"]["nodeRegistration"]["ignorePreflightErrors"] == ["Swap"]
+    assert documents["InitConfiguration"]["nodeRegistration"]["name"] == "k8s"
+    assert documents["ClusterConfiguration"]["networking"]["podSubnet"] == "10.244.0.0/16"
+    assert documents["ClusterConfiguration"]["networking"]["dnsDomain"] == "c.local"
+    assert documents["KubeletConfiguration"]["cgroupDriver"] == "cgroupfs"
+
+
+def test_containerd(snapshot: SnapshotAssertion) -> None:
+    text = render(
+        "k8s_node/templates/containerd.toml.j2", pause_image="registry.k8s.io/pause:3.10.1", cri={"a": True, "b": "c"}
+    )
+    assert text == snapshot
+
+
+def test_kubeconfig_is_a_secret(good_stack: Recorder) -> None:
+    provider = good_stack.one("k8s-node-cluster")
+    assert "k8s-node-ready" in provider.dependencies
+
+
+def with_workers(good: dict[str, Any]) -> dict[str, Any]:
+    good["hosts"] |= {
+        "w1": {"address": "192.168.80.97", "hostKey": (good["hostKey"])},
+        "w2": {"address": "192.168.80.98", "hostKey": (good["hostKey"])},
+    }
+    good["kubernetes"]["workers"] = ["w1", "w2"]
+    del good["hostKey"]
+    return good
+
+
+def test_workers_are_prepared_and_join_in_parallel(run_program: Run, good: dict[str, Any], host_key: str) -> None:
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    for worker, other in (("w1", "w2"), ("w2", "w1")):
+        join = recorder.one(f"k8s-node-join-{worker}")
+        assert not [d for d in join.dependencies if other in d], "one worker waits for the other"
+        assert "k8s-node-control-plane" not in recorder.one(f"k8s-node-prepare-{worker}").dependencies
+        assert contains_secret(join.inputs["stdin"]), "the token is a secret"
+
+
+def test_a_worker_is_drained_before_it_is_reset(run_program: Run, good: dict[str, Any], host_key: str) -> None:
+    """What depends on another is removed first."""
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    member = recorder.one("k8s-node-member-w1", COMMAND)
+    assert "k8s-node-join-w1" in member.dependencies
+    assert "kubectl drain" in unpacked(member)["remove.sh"]
+    assert "kubeadm reset" in unpacked(recorder.one("k8s-node-join-w1", COMMAND))["remove.sh"]
+
+
+def test_every_node_gets_its_network(run_program: Run, good: dict[str, Any], host_key: str) -> None:
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    for node in ("k8s", "w1", "w2"):
+        assert "k8s-node-nodes" in recorder.one(f"k8s-node-network-{node}").dependencies
+
+
+def test_mirrors_reach_the_nodes(run_program: Run, good: dict[str, Any]) -> None:
+    good["mirrors"] = {"images": {"registry.k8s.io": "mirror.corp:5000"}, "kubernetes": "https://mirror.corp/k8s"}
+    line = plain(run_program(good).one("k8s-node-prepare-k8s").inputs["create"])
+    assert "REGISTRIES=registry.k8s.io=mirror.corp:5000" in line
+    assert "KUBERNETES_URL=https://mirror.corp/k8s" in line
