@@ -19,6 +19,7 @@ from components.templates import render
 
 SCRIPTS = Path(__file__).parent / "scripts"
 CHARTS = Path(__file__).resolve().parents[2] / "charts"
+PROGRAMS = SCRIPTS / "programs.sh"
 NAMESPACE = "auto-devops"
 API_PORT = 6443
 CONTROL_PLANE_PORTS = "6443 2379 2380 10250 10257 10259"
@@ -111,6 +112,9 @@ class K8sNode(pulumi.ComponentResource):
             variables={"EXPECTED": expected},
             depends_on=[control_plane, *joined],
         )
+        # The control plane first; no kubelet may be newer than it.
+        upgraded = [self._upgrade(name, args.host, "control-plane", [registered])]
+        upgraded += [self._upgrade(name, worker, "worker", [*upgraded]) for worker in args.workers]
         networks = [self._network(name, node, registered) for node in nodes]
         approved = args.host.run(
             f"{name}-approval",
@@ -129,10 +133,10 @@ class K8sNode(pulumi.ComponentResource):
             Script(SCRIPTS / "await-ready.sh", SCRIPTS / "nothing.sh"),
             parent=self,
             variables={"EXPECTED": expected},
-            depends_on=[*networks, approved],
+            depends_on=[*networks, approved, *upgraded],
         )
         self.version = ready.stdout.apply(str.strip)
-        self.kubeconfig = control_plane.stdout
+        self.kubeconfig = pulumi.Output.secret(control_plane.stdout)
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
@@ -164,6 +168,7 @@ class K8sNode(pulumi.ComponentResource):
                 ),
                 "kubelet.service": render("k8s_node/templates/kubelet.service.j2"),
                 "10-kubeadm.conf": render("k8s_node/templates/10-kubeadm.conf.j2"),
+                "programs.sh": PROGRAMS.read_text(),
             },
             depends_on=[args.trusted[host.name]],
         )
@@ -195,7 +200,7 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-join-{worker.name}",
             Script(SCRIPTS / "join.sh", SCRIPTS / "reset.sh"),
             parent=self,
-            files={"kubeadm.yaml": invitation.stdout.apply(configuration)},
+            files={"kubeadm.yaml": pulumi.Output.secret(invitation.stdout).apply(configuration)},
             depends_on=[prepared],
         )
         # Drains before the worker is reset: what depends on another goes first.
@@ -221,6 +226,23 @@ class K8sNode(pulumi.ComponentResource):
                 "cni.conflist": render("k8s_node/templates/cni.conflist.j2"),
                 "auto-devops-pod-network.service": render("k8s_node/templates/pod-network.service.j2"),
             },
+        )
+
+    def _upgrade(self, name: str, node: Host, role: str, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        args = self._args
+        ignored = args.kubeadm.get("InitConfiguration", {}).get("nodeRegistration", {}).get("ignorePreflightErrors", [])
+        return node.run(
+            f"{name}-upgrade-{node.name}",
+            Script(SCRIPTS / "upgrade.sh", SCRIPTS / "nothing.sh"),
+            parent=self,
+            variables={
+                "VERSION": args.version,
+                "KUBERNETES_URL": args.mirrors.kubernetes_url,
+                "ROLE": role,
+                "IGNORED": ",".join(ignored),
+            },
+            files={"programs.sh": PROGRAMS.read_text()},
+            depends_on=after,
         )
 
     def _services(self, name: str) -> None:

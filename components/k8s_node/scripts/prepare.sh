@@ -4,13 +4,9 @@
 # of the CNI plugins' releases; REGISTRIES are "upstream=mirror" pairs for containerd.
 set -euo pipefail
 
-binaries=/usr/local/bin
+# shellcheck source=components/k8s_node/scripts/programs.sh
+. "$FILES/programs.sh"
 cni=/opt/cni/bin
-case "$(uname -m)" in
-x86_64) architecture=amd64 ;;
-aarch64) architecture=arm64 ;;
-*) fail "a machine of kind $(uname -m)" "x86_64 or aarch64" "choose another machine" ;;
-esac
 
 if [ ! -e /etc/kubernetes/kubelet.conf ]; then
   # What would otherwise fail minutes later, inside kubeadm.
@@ -67,37 +63,10 @@ if [ "$CHANGED" = yes ]; then configured=yes; fi
 systemctl enable -q containerd
 if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
 
-# download URL FILE: fetches a file whose SHA-256 stands beside it.
-download() {
-  local wanted got
-  if ! wanted=$(curl -sSfL --retry 5 --retry-connrefused --max-time 60 "$1.sha256" 2>"$FILES/curl"); then
-    fail "$1.sha256 not to be had: $(cat "$FILES/curl")" "a Kubernetes version that exists there, and a source within reach" \
-      "check kubernetes.version ($VERSION) and mirrors.kubernetes, mirrors.cni; on $(hostname): curl -I $1"
-  fi
-  wanted=${wanted%% *}
-  if ! curl -sSfL --retry 5 --retry-connrefused -o "$2" "$1" 2>"$FILES/curl"; then
-    fail "$1 not to be had: $(cat "$FILES/curl")" "a source within reach" "on $(hostname): curl -I $1"
-  fi
-  got=$(sha256sum "$2" | cut -d' ' -f1)
-  if [ "$got" != "$wanted" ]; then
-    rm -f "$2"
-    fail "$1 with SHA-256 $got" "SHA-256 $wanted, as $1.sha256 says" "tell who runs the mirror; nothing was installed"
-  fi
-}
-
-# The kubelet of a node that is in a cluster is the upgrade's business: control plane first (see upgrade.sh).
-programs=(kubeadm kubelet kubectl)
-if [ -e /etc/kubernetes/kubelet.conf ]; then programs=(); fi
-for program in "${programs[@]}"; do
-  if [ "$("$binaries/$program" version --client -o json 2>/dev/null | sed -n 's/.*"gitVersion": "\(.*\)".*/\1/p')" = "v$VERSION" ] ||
-    [ "$("$binaries/$program" version -o short 2>/dev/null)" = "v$VERSION" ] ||
-    [ "$("$binaries/$program" --version 2>/dev/null)" = "Kubernetes v$VERSION" ]; then
-    continue
-  fi
-  say "downloading $program v$VERSION"
-  download "$KUBERNETES_URL/release/v$VERSION/bin/linux/$architecture/$program" "$FILES/$program"
-  place "$FILES/$program" "$binaries/$program" 755
-done
+# The programs of a node that is in a cluster are the upgrade's business: control plane first (see upgrade.sh).
+if [ ! -e /etc/kubernetes/kubelet.conf ]; then
+  for program in kubeadm kubelet kubectl; do get_program "$program"; done
+fi
 if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ]; then
   archive="cni-plugins-linux-$architecture-v$CNI_VERSION.tgz"
   say "downloading CNI plugins v$CNI_VERSION"

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Brings this node from the version it runs to VERSION, in place. ROLE is control-plane or worker; the control plane goes
+# first. A node that runs VERSION is left alone. Pods go on running while the kubelet is replaced.
+set -euo pipefail
+
+# shellcheck source=components/k8s_node/scripts/programs.sh
+. "$FILES/programs.sh"
+
+running=$(version_of kubelet)
+if [ "$running" = "v$VERSION" ]; then
+  exit 0
+fi
+IFS=. read -r from_major from_minor _ <<<"${running#v}"
+IFS=. read -r to_major to_minor _ <<<"$VERSION"
+if [ "$from_major" != "$to_major" ] || ((to_minor < from_minor)) || ((to_minor > from_minor + 1)); then
+  fail "Kubernetes $running on $(hostname), and v$VERSION wanted" \
+    "the same or the next minor version: Kubernetes supports an upgrade by one minor version only, and no way back" \
+    "pulumi config set --path auto-devops:kubernetes.version $from_major.$((from_minor + 1)).0 (or a later patch of it), pulumi up, and so on"
+fi
+
+get_program kubeadm
+if [ "$ROLE" = control-plane ]; then
+  say "kubeadm upgrade apply v$VERSION"
+  if ! KUBECONFIG=/etc/kubernetes/admin.conf kubeadm upgrade apply "v$VERSION" --yes --ignore-preflight-errors "$IGNORED" >"$FILES/log" 2>&1; then
+    tail -n 25 "$FILES/log" >&2
+    fail "kubeadm upgrade that failed (its last words are above)" "a control plane of v$VERSION" \
+      "correct what it names, then run pulumi up again; kubeadm goes on where it stopped"
+  fi
+else
+  say "kubeadm upgrade node"
+  if ! kubeadm upgrade node --ignore-preflight-errors "$IGNORED" >"$FILES/log" 2>&1; then
+    tail -n 25 "$FILES/log" >&2
+    fail "kubeadm upgrade node that failed (its last words are above)" "this node's configuration for v$VERSION" "then run pulumi up again"
+  fi
+fi
+get_program kubectl
+systemctl stop kubelet
+get_program kubelet
+systemctl start kubelet
+if ! await 60 "the kubelet" curl -fsS http://127.0.0.1:10248/healthz; then
+  journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
+  fail "a kubelet of v$VERSION that does not run (its log is above)" "systemctl is-active kubelet" "on $(hostname): journalctl -u kubelet"
+fi
