@@ -333,13 +333,12 @@ class RegistrySettings(Section):
 class KubernetesImages(Section):
     """The images of the cluster's own services; kubeadm names those of the control plane itself."""
 
-    pause: Image = Field("registry.k8s.io/pause:3.10.1", description="what holds a pod's network")
-    traefik: Image = Field("docker.io/library/traefik:v3.6.2", description="ingress")
+    traefik: Image = Field("docker.io/library/traefik:v3.7.15", description="ingress")
     default_backend: Image = Field("registry.k8s.io/defaultbackend-amd64:1.5", description="answers for unknown hosts")
     local_path_provisioner: Image = Field(
         "docker.io/rancher/local-path-provisioner:v0.0.30", description="volumes on the node's disk"
     )
-    busybox: Image = Field("docker.io/library/busybox:1.37", description="makes a volume's directory")
+    busybox: Image = Field("docker.io/library/busybox:1.35.0", description="makes a volume's directory")
     metrics_server: Image = Field("registry.k8s.io/metrics-server/metrics-server:v0.9.0", description="for kubectl top")
 
 

@@ -137,6 +137,7 @@ class K8sNode(pulumi.ComponentResource):
         )
         self.version = ready.stdout.apply(str.strip)
         self.kubeconfig = pulumi.Output.secret(control_plane.stdout)
+        return
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
@@ -163,9 +164,7 @@ class K8sNode(pulumi.ComponentResource):
                 "ALLOW_SWAP": "no" if swap else "yes",
             },
             files={
-                "containerd.toml": render(
-                    "k8s_node/templates/containerd.toml.j2", pause_image=args.images["pause"], cri=args.containerd
-                ),
+                "containerd.toml": render("k8s_node/templates/containerd.toml.j2", cri=args.containerd),
                 "kubelet.service": render("k8s_node/templates/kubelet.service.j2"),
                 "10-kubeadm.conf": render("k8s_node/templates/10-kubeadm.conf.j2"),
                 "programs.sh": PROGRAMS.read_text(),

@@ -68,9 +68,7 @@ def test_every_value_is_open_to_override() -> None:
 
 
 def test_containerd(snapshot: SnapshotAssertion) -> None:
-    text = render(
-        "k8s_node/templates/containerd.toml.j2", pause_image="registry.k8s.io/pause:3.10.1", cri={"a": True, "b": "c"}
-    )
+    text = render("k8s_node/templates/containerd.toml.j2", cri={"a": True, "b": "c"})
     assert text == snapshot
 
 

@@ -20,7 +20,7 @@ if [ ! -e "$initialised" ]; then
   say "kubeadm init"
   if ! kubeadm init --config "$FILES/kubeadm.yaml" --skip-token-print --skip-certificate-key-print >"$FILES/log" 2>&1; then
     tail -n 25 "$FILES/log" >&2
-    journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
+    journalctl -u kubelet -n 200 --no-pager -o cat | grep -v "mirror pod" | tail -n 5 >&2 || true
     fail "kubeadm init that failed (its last words are above)" "a control plane" \
       "correct what it names, in auto-devops:kubernetes, then run pulumi up again"
   fi

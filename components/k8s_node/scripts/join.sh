@@ -12,7 +12,7 @@ if [ ! -e "$joined" ]; then
   say "kubeadm join"
   if ! kubeadm join --config "$FILES/kubeadm.yaml" >"$FILES/log" 2>&1; then
     tail -n 20 "$FILES/log" >&2
-    journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
+    journalctl -u kubelet -n 200 --no-pager -o cat | grep -v "mirror pod" | tail -n 5 >&2 || true
     fail "kubeadm join that failed (its last words are above)" "this node in the cluster" "correct what it names, then run pulumi up again"
   fi
   mkdir -p "$STATE"

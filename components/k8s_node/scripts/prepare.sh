@@ -49,20 +49,6 @@ sysctl -q -p /etc/sysctl.d/90-auto-devops-kubernetes.conf
 
 install_packages kubernetes containerd runc iptables conntrack ethtool socat iproute2 curl
 
-# containerd: systemd's cgroups, as the kubelet has them, and mirrors by registry. Trust comes from the system's store.
-configured=no
-keep /etc/containerd/config.toml
-place "$FILES/containerd.toml" /etc/containerd/config.toml 644
-for pair in $REGISTRIES; do
-  upstream=${pair%%=*} mirror=${pair#*=}
-  printf '# auto-devops: images of %s come from here.\nserver = "https://%s"\n\n[host."https://%s"]\n  capabilities = ["pull", "resolve"]\n%s' \
-    "$upstream" "$upstream" "$mirror" "$([[ $mirror == */* ]] && printf '  override_path = true\n')" >"$FILES/hosts.toml"
-  place "$FILES/hosts.toml" "/etc/containerd/certs.d/$upstream/hosts.toml" 644
-done
-if [ "$CHANGED" = yes ]; then configured=yes; fi
-systemctl enable -q containerd
-if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
-
 # The programs of a node that is in a cluster are the upgrade's business: control plane first (see upgrade.sh).
 if [ ! -e /etc/kubernetes/kubelet.conf ]; then
   for program in kubeadm kubelet kubectl; do get_program "$program"; done
@@ -75,6 +61,24 @@ if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ]; then
   tar -xzf "$FILES/$archive" -C "$cni"
   printf '%s\n' "$CNI_VERSION" >"$cni/.auto-devops"
 fi
+
+# containerd: systemd's cgroups, as the kubelet has them, and mirrors by registry. Trust comes from the system's store.
+configured=no
+# The pause image is the one that kubeadm names, so that what is pulled is what is used.
+pause=$(kubeadm config images list --kubernetes-version "v$VERSION" 2>/dev/null | grep '/pause:')
+sed -i "s#@PAUSE@#$pause#" "$FILES/containerd.toml"
+CHANGED=no
+keep /etc/containerd/config.toml
+place "$FILES/containerd.toml" /etc/containerd/config.toml 644
+for pair in $REGISTRIES; do
+  upstream=${pair%%=*} mirror=${pair#*=}
+  printf '# auto-devops: images of %s come from here.\nserver = "https://%s"\n\n[host."https://%s"]\n  capabilities = ["pull", "resolve"]\n%s' \
+    "$upstream" "$upstream" "$mirror" "$([[ $mirror == */* ]] && printf '  override_path = true\n')" >"$FILES/hosts.toml"
+  place "$FILES/hosts.toml" "/etc/containerd/certs.d/$upstream/hosts.toml" 644
+done
+if [ "$CHANGED" = yes ]; then configured=yes; fi
+systemctl enable -q containerd
+if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
 
 place "$FILES/kubelet.service" /etc/systemd/system/kubelet.service 644
 place "$FILES/10-kubeadm.conf" /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 644
