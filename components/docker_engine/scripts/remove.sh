@@ -33,14 +33,9 @@ if [ -r "$STATE/docker-before" ]; then
   . "$STATE/docker-before"
 fi
 if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
-for tables in iptables ip6tables; do
-  command -v "$tables-save" >/dev/null || continue
-  if "$tables-save" | grep -qw DOCKER; then
-    # Rules that name the engine's chains (DOCKER, DOCKER-USER, ...) or its bridge go, everyone else's stay. Those of
-    # other networks went with the networks.
-    "$tables-save" | grep -vwE 'DOCKER|docker0' | "$tables-restore"
-  fi
-done
+# Rules that name the engine's chains (DOCKER, DOCKER-USER, ...) or its bridge go, everyone else's stay. Those of other
+# networks went with the networks.
+remove_rules -wE 'DOCKER|docker0'
 if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
 if [ -z "$forward_policy" ]; then iptables -P FORWARD ACCEPT 2>/dev/null || true; fi
 if [ "$ip_forward" = 0 ]; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi

@@ -147,6 +147,18 @@ restart_if_active() {
   done
 }
 
+# remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
+remove_rules() {
+  local tables
+  for tables in iptables ip6tables; do
+    command -v "$tables-save" >/dev/null || continue
+    # Counted, not `grep -q`: that would end at the first match, and iptables-save with a broken pipe.
+    if [ "$("$tables-save" | grep -c "$@" || true)" -gt 0 ]; then
+      "$tables-save" | grep -v "$@" | "$tables-restore"
+    fi
+  done
+}
+
 # await SECONDS WHAT COMMAND...: runs COMMAND until it succeeds, says what it waits for, gives up after SECONDS.
 await() {
   local limit=$1 what=$2 start=$SECONDS told=0

@@ -12,13 +12,8 @@ rm -f /run/netns/cni-*
 for interface in cni0 kube-ipvs0 kube-bridge; do
   if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi
 done
-for tables in iptables ip6tables; do
-  command -v "$tables-save" >/dev/null || continue
-  if "$tables-save" | grep -qE 'KUBE-|CNI-'; then
-    # Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
-    "$tables-save" | grep -vE 'KUBE-|CNI-' | "$tables-restore"
-  fi
-done
+# Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
+remove_rules -E 'KUBE-|CNI-'
 rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
 rm -f "$STATE/kubernetes-initialised"
 forget_empty

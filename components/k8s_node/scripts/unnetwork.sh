@@ -7,9 +7,7 @@ if [ -r /usr/local/sbin/auto-devops-pod-network ]; then
   awk '/^ip route replace/ { print $4 }' /usr/local/sbin/auto-devops-pod-network | while read -r cidr; do
     ip route delete "$cidr" 2>/dev/null || true
   done
-  if command -v iptables-save >/dev/null; then
-    iptables-save | grep -v auto-devops-pods | iptables-restore
-  fi
+  remove_rules auto-devops-pods
 fi
 rm -f /usr/local/sbin/auto-devops-pod-network /etc/systemd/system/auto-devops-pod-network.service
 rm -f /etc/cni/net.d/10-auto-devops.conflist
