@@ -14,7 +14,7 @@ _ROLES = {
     "dns": "name server of the domain (BIND9)",
     "registry": "registry and its web page, Docker engine",
     "gitlab": "Docker engine; GitLab's machine",
-    "k8s": "Kubernetes' machine",
+    "k8s": "Kubernetes, with ingress on ports 80 and 443",
     "workstation": "your own computer: `make shell`",
 }
 
@@ -62,6 +62,8 @@ def show_summary() -> None:
     where.add_row("registry", outputs["registryUrl"])
     where.add_row("its web page", outputs["registryUiUrl"])
     where.add_row("Docker engine, mutual TLS", outputs["dockerEndpoint"])
+    where.add_row("Kubernetes", f"{outputs['kubernetesEndpoint']}, version {outputs['kubernetesVersion']}")
+    where.add_row("applications", f"http://NAME.{outputs['baseDomain']}")
     where.add_row("name server", f"{outputs['dnsServer']}: {', '.join(sorted(outputs['addresses']))}.{domain}")
     console.print(where)
     console.print(f"""
@@ -70,6 +72,8 @@ Try next:
   make shell CMD='dig +short anything.k8s.{domain}'
   make shell CMD='curl https://{registry}/v2/_catalog'
   make shell CMD='docker version'                        # the engine on the registry machine
+  make shell CMD='kubectl get pods --all-namespaces'
+  make shell CMD='curl http://anything.k8s.{domain}'     # the default backend's 404
   make preview                                           # after a change to Pulumi.dev.yaml or the program
   make down                                              # caches stay, so the next `make up` is quick""")
 

@@ -47,5 +47,8 @@ def _services(outputs: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("registry over trusted HTTPS", f"{curl} {shlex.quote(outputs['registryUrl'] + '/v2/')}", "200"),
         ("registry's web page", f"{curl} --location {shlex.quote(outputs['registryUiUrl'])}", "200"),
+        ("Kubernetes node", "kubectl get nodes --no-headers", " Ready "),
+        ("ingress", f"curl -sS http://anything.{outputs['baseDomain']}", "default backend - 404"),
+        ("ingress over trusted HTTPS", f"curl -sS https://anything.{outputs['baseDomain']}", "default backend - 404"),
         ("Docker engine with the client certificate", "docker version --format '{{.Server.Version}}'", "."),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lab import machines, paths, stack
+from lab import kubernetes, machines, paths, stack
 from lab.inventory import WORKSTATION
 from lab.steps import StepLog
 
@@ -15,6 +15,11 @@ def set_up(log: StepLog) -> str:
     """Run the script on the workstation, with the stack's outputs as a user would give them to it."""
     outputs = json.dumps(stack.outputs(secret=True)).encode()
     target = machines.container(WORKSTATION)
-    machines.put_files(target, {f"/root/{_SCRIPT.name}": (_SCRIPT.read_bytes(), 0o755)})
+    files = {f"/root/{_SCRIPT.name}": (_SCRIPT.read_bytes(), 0o755)}
+    # A user installs kubectl; here is the one that the mirror has.
+    kubectl = kubernetes.program("kubectl")
+    if target.exec_run(["cmp", "-s", "/dev/null", "/usr/local/bin/kubectl"]).exit_code != 1:
+        files["/usr/local/bin/kubectl"] = (kubectl.read_bytes(), 0o755)
+    machines.put_files(target, files)
     log.run(machines.ssh_command(WORKSTATION, f"/root/{_SCRIPT.name}"), stdin=outputs)
-    return "CA, resolver and Docker client set"
+    return "CA, resolver, Docker context and kubeconfig set"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes this computer a workstation of the platform: it trusts the CA, knows the names, and has the Docker context.
+"""Makes this computer a workstation of the platform: trust in the CA, names, Docker context and kubeconfig.
 
 Usage, on a Linux computer (Debian, Ubuntu, Fedora and their relatives; as root, or with sudo):
 
@@ -72,12 +72,15 @@ def main() -> int:
             distrust(user)
             forget_resolver()
             remove_context(user)
+            remove_kubeconfig(user)
             return 0
         outputs = read_outputs()
         trust(outputs["caCertificate"], user)
         if outputs.get("dnsServer"):
             use_resolver(outputs["dnsServer"], outputs["domain"])
         add_context(outputs["dockerEndpoint"], outputs["dockerClient"], user)
+        if outputs.get("kubeconfig"):
+            add_kubeconfig(outputs["kubeconfig"], user)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -241,6 +244,32 @@ def remove_context(user: User) -> None:
             )
     shutil.rmtree(context_directory(user), ignore_errors=True)
     print("docker      context removed")
+
+
+def kubeconfig(user: User) -> Path:
+    """Where the cluster's configuration is kept, beside whatever the user has."""
+    return user.home / ".kube" / NAME
+
+
+def add_kubeconfig(text: str, user: User) -> None:
+    """kubectl finds the cluster: as its own configuration where there is none yet, else by KUBECONFIG."""
+    path, default = kubeconfig(user), user.home / ".kube" / "config"
+    run(["mkdir", "-p", "-m", "700", str(path.parent)], user)
+    write(path, text, 0o600)
+    os.chown(path, user.uid, user.gid)
+    if not default.exists():
+        run(["ln", "-s", NAME, str(default)], user)
+    own = default.is_symlink() and default.resolve() == path
+    print(f"kubectl     {default}" if own else f"kubectl     export KUBECONFIG={path} (you have {default} already)")
+
+
+def remove_kubeconfig(user: User) -> None:
+    """kubectl forgets the cluster."""
+    path, default = kubeconfig(user), user.home / ".kube" / "config"
+    if default.is_symlink() and default.resolve() == path:
+        default.unlink()
+    path.unlink(missing_ok=True)
+    print("kubectl     forgotten")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,6 @@ if ! restart; then
 fi
 
 # A forwarder that does not answer is worth knowing now, not when the first download fails.
-if ! dig +time=3 +tries=1 @"$SERVER" . NS 2>/dev/null | grep -qE 'status: (NOERROR|NXDOMAIN)'; then
+if ! dig +time=3 +tries=1 @"$SERVER" . NS 2>/dev/null | grep -E 'status: (NOERROR|NXDOMAIN)' >/dev/null; then
   say "warning: other names are not answered through $(awk '{ printf "%s ", $1 }' "$STATE/dns-forwarders" 2>/dev/null || true)- set auto-devops:dns.forwarders, or dns.validateDnssec to false if they strip signatures"
 fi

@@ -36,7 +36,7 @@ else
   place "$text" /etc/resolv.conf 644
 fi
 
-answers() { getent ahosts "ns.$DOMAIN" | grep -q '^'; }
+answers() { getent ahosts "ns.$DOMAIN" | grep '^' >/dev/null; }
 if ! await 15 "ns.$DOMAIN to resolve" answers; then
   say "/etc/resolv.conf: $(tr '\n' ' ' </etc/resolv.conf)"
   fail "ns.$DOMAIN not resolving by $SERVER" "an answer; a firewall may drop UDP and TCP 53 between the two" \

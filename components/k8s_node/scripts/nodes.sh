@@ -8,7 +8,7 @@ list() {
 }
 complete() {
   local name
-  for name in $EXPECTED; do list | grep -qE "^$name=[^=]+=[^=]+$" || return 1; done
+  for name in $EXPECTED; do list | grep -E "^$name=[^=]+=[^=]+$" >/dev/null || return 1; done
 }
 if ! await 120 "the nodes $EXPECTED to register" complete; then
   say "$(kubectl get nodes 2>&1)"
