@@ -125,7 +125,7 @@ if stack.kubernetes.host:
             mirrors=Mirrors(stack.mirrors.images, stack.mirrors.kubernetes, stack.mirrors.cni),
             images=stack.kubernetes.images.model_dump(by_alias=True),
             ingress_ports=stack.kubernetes.ingress_ports,
-            kubeadm=stack.kubernetes.kubeadm,
+            kubeadm={str(kind): content for kind, content in stack.kubernetes.kubeadm.items()},
             containerd=stack.kubernetes.containerd,
         ),
     )

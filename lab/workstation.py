@@ -17,8 +17,8 @@ def set_up(log: StepLog) -> str:
     target = machines.container(WORKSTATION)
     files = {f"/root/{_SCRIPT.name}": (_SCRIPT.read_bytes(), 0o755)}
     # A user installs kubectl; here is the one that the mirror has.
-    kubectl = kubernetes.program("kubectl")
-    if target.exec_run(["cmp", "-s", "/dev/null", "/usr/local/bin/kubectl"]).exit_code != 1:
+    kubectl = kubernetes.Component("kubernetes", kubernetes.VERSION).programs / "kubectl"
+    if target.exec_run(["test", "-x", "/usr/local/bin/kubectl"]).exit_code:
         files["/usr/local/bin/kubectl"] = (kubectl.read_bytes(), 0o755)
     machines.put_files(target, files)
     log.run(machines.ssh_command(WORKSTATION, f"/root/{_SCRIPT.name}"), stdin=outputs)

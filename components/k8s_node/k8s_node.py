@@ -136,8 +136,7 @@ class K8sNode(pulumi.ComponentResource):
             depends_on=[*networks, approved, *upgraded],
         )
         self.version = ready.stdout.apply(str.strip)
-        self.kubeconfig = pulumi.Output.secret(control_plane.stdout)
-        return
+        self.kubeconfig = _secret(control_plane.stdout)
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
@@ -199,7 +198,7 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-join-{worker.name}",
             Script(SCRIPTS / "join.sh", SCRIPTS / "reset.sh"),
             parent=self,
-            files={"kubeadm.yaml": pulumi.Output.secret(invitation.stdout).apply(configuration)},
+            files={"kubeadm.yaml": _secret(invitation.stdout).apply(configuration)},
             depends_on=[prepared],
         )
         # Drains before the worker is reset: what depends on another goes first.
@@ -251,7 +250,7 @@ class K8sNode(pulumi.ComponentResource):
         namespace = kubernetes.core.v1.Namespace(f"{name}-namespace", metadata={"name": NAMESPACE}, opts=opts)
         in_namespace = pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=[namespace])
 
-        def secret(role: str, certificate: Certificate) -> kubernetes.core.v1.Secret:
+        def certificate_secret(role: str, certificate: Certificate) -> kubernetes.core.v1.Secret:
             return kubernetes.core.v1.Secret(
                 f"{name}-{role}-certificate",
                 metadata={"name": role, "namespace": NAMESPACE},
@@ -283,7 +282,7 @@ class K8sNode(pulumi.ComponentResource):
                 "ports": args.ingress_ports,
                 "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(_checksum)},
             },
-            [secret("wildcard", wildcard)],
+            [certificate_secret("wildcard", wildcard)],
         )
         release("storage", {"image": args.images["localPathProvisioner"], "helperImage": args.images["busybox"]}, [])
         release(
@@ -296,8 +295,14 @@ class K8sNode(pulumi.ComponentResource):
                     "authority": args.ca.certificate,
                 },
             },
-            [secret("metrics-server", metrics)],
+            [certificate_secret("metrics-server", metrics)],
         )
+
+
+def _secret(output: pulumi.Output[str]) -> pulumi.Output[str]:
+    """`output`, marked as secret."""
+    marked: pulumi.Output[str] = pulumi.Output.secret(output)
+    return marked
 
 
 def _checksum(text: str) -> str:

@@ -29,13 +29,11 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def documents(parts: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Mapping[str, Any]]) -> str:
     """The YAML documents of `parts` (kind to content), each with the overrides of its kind."""
-    return yaml.safe_dump_all(
-        (
-            {"apiVersion": API_VERSIONS[kind], "kind": kind} | merged(content, overrides.get(kind, {}))
-            for kind, content in parts.items()
-        ),
-        sort_keys=True,
-    )
+    contents = [
+        {"apiVersion": API_VERSIONS[kind], "kind": kind} | merged(content, overrides.get(kind, {}))
+        for kind, content in parts.items()
+    ]
+    return str(yaml.safe_dump_all(contents, sort_keys=True))
 
 
 def control_plane(
