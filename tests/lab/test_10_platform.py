@@ -152,6 +152,10 @@ def test_outputs_are_ready_to_use(lab: Lab) -> None:
         "dockerEndpoint",
         "dockerClient",
         "addresses",
+        "kubeconfig",
+        "kubernetesEndpoint",
+        "kubernetesVersion",
+        "baseDomain",
     }
     assert outputs["addresses"] == ADDRESSES
     assert outputs["dockerEndpoint"] == f"tcp://docker.{DOMAIN}:2376"
