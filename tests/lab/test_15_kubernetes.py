@@ -120,3 +120,57 @@ def test_all_of_it_comes_back_after_a_reboot(lab: Lab, site: None) -> None:
 def test_nothing_is_insecure(lab: Lab) -> None:
     lab.on("k8s", "grep -rn 'skip_verify\\|insecure' /etc/containerd").failed()
     assert "insecureSkipTLSVerify" not in lab.workstation("kubectl get apiservices -o json")
+
+
+def test_a_worker_joins_and_leaves_without_a_trace(lab: Lab, site: None) -> None:
+    """The name server's machine serves as one for a while; what it is by itself stays."""
+    before = lab.snapshot("dns")
+    lab.config("kubernetes.workers[0]", "dns")
+    try:
+        lab.up().succeeded()
+        assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 2
+        assert set(lab.up().succeeded().changes) == {"unchanged"}
+        for node in ("k8s", "dns"):
+            override = json.dumps({"spec": {"nodeName": node}})
+            lab.workstation(f"kubectl -n demo run on-{node} --image={SITE} --overrides='{override}'")
+        lab.workstation("kubectl -n demo wait --for=condition=Ready pod/on-k8s pod/on-dns --timeout=90s")
+        address = lab.workstation("kubectl -n demo get pod on-dns -o jsonpath='{.status.podIP}'")
+        assert "hello" in lab.workstation(f"kubectl -n demo exec on-k8s -- curl -sS --max-time 5 http://{address}")
+        address = lab.workstation("kubectl -n demo get pod on-k8s -o jsonpath='{.status.podIP}'")
+        assert "hello" in lab.workstation(f"kubectl -n demo exec on-dns -- curl -sS --max-time 5 http://{address}")
+        name = "site.demo.svc.cluster.local"
+        assert name in lab.workstation(f"kubectl -n demo exec on-dns -- getent hosts {name}")
+        lab.workstation("kubectl -n demo delete pod on-k8s on-dns")
+    finally:
+        lab.config("kubernetes.workers", None)
+        lab.up().succeeded()
+    assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
+    after = lab.snapshot("dns")
+    kinds = before.keys() | after.keys()
+    assert {kind: sorted(set(after.get(kind, [])) ^ set(before.get(kind, []))) for kind in kinds} == {
+        kind: [] for kind in kinds
+    }
+    answers(lab, f"http://site.{BASE}/", "hello from the cluster")
+
+
+def test_a_version_that_does_not_exist_is_told(lab: Lab) -> None:
+    lab.config("kubernetes.version", "1.36.99")
+    try:
+        refused = lab.up().failed()
+    finally:
+        lab.config("kubernetes.version", None)
+        lab.up().succeeded()
+    assert "kubeadm.sha256 not to be had" in refused.output
+    assert "check kubernetes.version (1.36.99)" in refused.output
+    assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 1
+
+
+def test_a_skipped_minor_version_is_refused_with_the_reason(lab: Lab) -> None:
+    lab.config("kubernetes.version", "1.38.0")
+    try:
+        refused = lab.up().failed()
+    finally:
+        lab.config("kubernetes.version", None)
+        lab.up().succeeded()
+    assert "supports an upgrade by one minor version only" in refused.output
+    assert "v1.36.3" in lab.workstation("kubectl get nodes --no-headers")
