@@ -65,7 +65,7 @@ fi
 # containerd: systemd's cgroups, as the kubelet has them, and mirrors by registry. Trust comes from the system's store.
 configured=no
 # The pause image is the one that kubeadm names, so that what is pulled is what is used.
-pause=$(kubeadm config images list --kubernetes-version "v$VERSION" 2>/dev/null | grep '/pause:')
+pause=$(kubeadm config images list --kubernetes-version "$(version_of kubeadm)" 2>/dev/null | grep '/pause:')
 sed -i "s#@PAUSE@#$pause#" "$FILES/containerd.toml"
 CHANGED=no
 keep /etc/containerd/config.toml
