@@ -140,6 +140,8 @@ class K8sNode(pulumi.ComponentResource):
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
+            # What someone changed with kubectl in an object of ours is mended, not a conflict.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
         )
         self._services(name)
@@ -280,6 +282,7 @@ class K8sNode(pulumi.ComponentResource):
                 "image": args.images["traefik"],
                 "defaultBackendImage": args.images["defaultBackend"],
                 "ports": args.ingress_ports,
+                "address": args.host.address,
                 "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(_checksum)},
             },
             [certificate_secret("wildcard", wildcard)],
