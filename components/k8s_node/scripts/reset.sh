@@ -7,6 +7,8 @@ if command -v kubeadm >/dev/null; then
   kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
 fi
 systemctl stop kubelet 2>/dev/null || true
+# The pods' cgroups are slices of systemd, which stay when their pods are gone.
+systemctl stop kubepods.slice 2>/dev/null || true
 for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do umount "$mounted" || true; done
 rm -f /run/netns/cni-*
 for interface in cni0 kube-ipvs0 kube-bridge; do
