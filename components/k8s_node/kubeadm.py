@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+RESOLV_CONF = "/etc/kubelet-resolv.conf"
+"""Where each node has its real name servers for its pods (see prepare.sh); never a loopback address."""
 KUBEADM = "kubeadm.k8s.io/v1beta4"
 API_VERSIONS = {
     "InitConfiguration": KUBEADM,
@@ -68,7 +70,12 @@ def control_plane(
                 "networking": {"podSubnet": pod_cidr, "serviceSubnet": service_cidr},
             },
             # The kubelet's own certificate comes from the cluster's CA, not from itself (see approve-kubelets.sh).
-            "KubeletConfiguration": {"cgroupDriver": "systemd", "serverTLSBootstrap": True},
+            "KubeletConfiguration": {
+                "cgroupDriver": "systemd",
+                "serverTLSBootstrap": True,
+                # One path for all nodes, whatever resolver each has: kubeadm would take the first node's for all.
+                "resolvConf": RESOLV_CONF,
+            },
             "KubeProxyConfiguration": {"clusterCIDR": pod_cidr},
         },
         overrides,

@@ -80,6 +80,11 @@ if [ "$CHANGED" = yes ]; then configured=yes; fi
 systemctl enable -q containerd
 if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
 
+# Pods cannot ask a resolver on the node's loopback address, which is what systemd-resolved writes into /etc/resolv.conf.
+servers=/etc/resolv.conf
+if systemctl -q is-active systemd-resolved; then servers=/run/systemd/resolve/resolv.conf; fi
+ln -sfn "$servers" /etc/kubelet-resolv.conf
+
 place "$FILES/kubelet.service" /etc/systemd/system/kubelet.service 644
 place "$FILES/10-kubeadm.conf" /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 644
 systemctl daemon-reload

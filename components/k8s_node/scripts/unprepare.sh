@@ -9,6 +9,7 @@ if [ -s "$STATE/packages/kubernetes.before" ]; then came_with_us=yes; fi
 systemctl disable -q --now kubelet 2>/dev/null || true
 rm -rf /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d
 rm -f /usr/local/bin/kubeadm /usr/local/bin/kubelet /usr/local/bin/kubectl
+rm -f /etc/kubelet-resolv.conf
 rm -rf /opt/cni/bin /etc/cni/net.d
 rmdir /opt/cni /etc/cni 2>/dev/null || true
 rm -rf /etc/kubernetes /var/lib/etcd /var/lib/cni /var/log/pods /var/log/containers /run/flannel
