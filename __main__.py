@@ -54,6 +54,7 @@ trust = {name: ca.trust(host, stack.mirror_ca_certificate) for name, host in hos
 
 # Names: an own server that all machines ask, or somebody else's.
 dns_server: pulumi.Output[str] | None = None
+dns_address = ""
 if stack.dns.provider == "bind9" and stack.dns.host:
     dns = DNS(
         "dns",
@@ -67,7 +68,7 @@ if stack.dns.provider == "bind9" and stack.dns.host:
             validate_dnssec=stack.dns.validate_dnssec,
         ),
     )
-    dns_server = dns.server
+    dns_server, dns_address = dns.server, hosts[stack.dns.host].address
     for host in hosts.values():
         dns.resolve_for(host)
 
@@ -122,6 +123,7 @@ if stack.kubernetes.host:
             cni_version=stack.kubernetes.cni_version,
             pod_cidr=stack.kubernetes.pod_cidr,
             service_cidr=stack.kubernetes.service_cidr,
+            name_server=dns_address,
             mirrors=Mirrors(stack.mirrors.images, stack.mirrors.kubernetes, stack.mirrors.cni),
             images=stack.kubernetes.images.model_dump(by_alias=True),
             ingress_ports=stack.kubernetes.ingress_ports,

@@ -39,7 +39,10 @@ class Mirrors:
 
 @dataclass(frozen=True)
 class K8sNodeArgs:
-    """`trusted` is each host's trust in the CA; `kubeadm` (kind to content) and `containerd` override what is made."""
+    """`trusted` is each host's trust in the CA; `kubeadm` (kind to content) and `containerd` override what is made.
+
+    `name_server` is the address that pods' names are asked of; "" leaves that to each machine's own resolver.
+    """
 
     host: Host
     workers: Sequence[Host]
@@ -51,6 +54,7 @@ class K8sNodeArgs:
     pod_cidr: str
     service_cidr: str
     mirrors: Mirrors
+    name_server: str
     images: Mapping[str, str]
     ingress_ports: Literal["host", "nodePort"] = "host"
     kubeadm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -163,6 +167,7 @@ class K8sNode(pulumi.ComponentResource):
                 "PORTS": ports,
                 "MINIMUM_MEMORY": str(memory),
                 "ALLOW_SWAP": "no" if swap else "yes",
+                "NAME_SERVER": args.name_server,
             },
             files={
                 "containerd.toml": render("k8s_node/templates/containerd.toml.j2", cri=args.containerd),

@@ -80,10 +80,18 @@ if [ "$CHANGED" = yes ]; then configured=yes; fi
 systemctl enable -q containerd
 if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
 
-# Pods cannot ask a resolver on the node's loopback address, which is what systemd-resolved writes into /etc/resolv.conf.
-servers=/etc/resolv.conf
-if systemctl -q is-active systemd-resolved; then servers=/run/systemd/resolve/resolv.conf; fi
-ln -sfn "$servers" /etc/kubelet-resolv.conf
+# Pods ask the platform's own name server alone: the cluster's DNS chooses at random among several, and the others, which
+# systemd-resolved lists for a link, do not know the platform's names. Without an own one, they ask whom the machine asks;
+# not on its loopback address, which is what systemd-resolved writes into /etc/resolv.conf.
+if [ -n "$NAME_SERVER" ]; then
+  printf '# auto-devops: the name server for pods.\nnameserver %s\n' "$NAME_SERVER" >"$FILES/resolv.conf"
+  if [ -L /etc/kubelet-resolv.conf ]; then rm -f /etc/kubelet-resolv.conf; fi
+  place "$FILES/resolv.conf" /etc/kubelet-resolv.conf 644
+else
+  servers=/etc/resolv.conf
+  if systemctl -q is-active systemd-resolved; then servers=/run/systemd/resolve/resolv.conf; fi
+  ln -sfn "$servers" /etc/kubelet-resolv.conf
+fi
 
 place "$FILES/kubelet.service" /etc/systemd/system/kubelet.service 644
 place "$FILES/10-kubeadm.conf" /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 644
