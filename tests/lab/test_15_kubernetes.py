@@ -100,7 +100,7 @@ def test_volume_is_bound_by_the_default_class(lab: Lab, site: None) -> None:
 def test_cluster_dns_answers(lab: Lab, site: None) -> None:
     line = "kubectl -n demo exec deployment/site -- getent hosts site.demo.svc.cluster.local"
     assert "site.demo.svc.cluster.local" in lab.workstation(line)
-    # Often: among several servers the cluster's DNS chooses at random, and one that does not know the name is one too many.
+    # Often: among several servers the cluster's DNS chooses at random, and one that knows no name of ours does harm.
     asks = f"for i in 1 2 3 4 5 6 7 8; do getent hosts {REGISTRY} || exit 1; done"
     assert lab.workstation(f"kubectl -n demo exec deployment/site -- sh -c '{asks}'").count("10.77.0.12") == 8
 
