@@ -172,7 +172,7 @@ def test_secrets_are_hidden_and_encrypted(lab: Lab) -> None:
 @pytest.mark.parametrize("machine", SERVERS)
 def test_keys_on_machines_are_roots_alone(lab: Lab, machine: str) -> None:
     # In the file systems of containers is what their images have.
-    files = "grep -rls 'PRIVATE KEY' --exclude-dir=containerd /etc /run /var/lib/auto-devops /usr/local 2>/dev/null"
+    files = "grep -rlsI 'PRIVATE KEY' --exclude-dir=containerd /etc /run /var/lib/auto-devops /usr/local 2>/dev/null"
     line = f"{files} | xargs -r stat -c '%a %U %n'"
     for found_key in lab.on(machine, line).output.splitlines():
         assert found_key.startswith("600 root "), found_key
