@@ -14,16 +14,22 @@ done
 for certificate in "$FILES"/*.crt; do
   place "$certificate" "$directory/$(basename "$certificate")" 644
 done
-if [ "$CHANGED" = yes ]; then
-  update-ca-certificates --fresh >/dev/null 2>&1
-fi
+untrusted() {
+  local certificate
+  for certificate in "$FILES"/*.crt; do
+    openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt "$certificate" >/dev/null 2>&1 || basename "$certificate"
+  done
+}
 
-for certificate in "$FILES"/*.crt; do
-  if ! openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt "$certificate" >/dev/null 2>&1; then
-    fail "$(basename "$certificate") still not trusted after update-ca-certificates" "the system's store to verify it" \
-      "on $(hostname): update-ca-certificates --fresh --verbose"
-  fi
-done
+# Not only when a file changed: an earlier run may have been interrupted just after placing them.
+if [ "$CHANGED" = yes ] || [ -n "$(untrusted)" ]; then
+  update-ca-certificates --fresh >/dev/null 2>&1
+  CHANGED=yes
+fi
+if [ -n "$(untrusted)" ]; then
+  fail "$(untrusted | tr '\n' ' ')still not trusted after update-ca-certificates" "the system's store to verify it" \
+    "on $(hostname): update-ca-certificates --fresh --verbose"
+fi
 
 # Both read the store only when they start; containers live on, with the engine's live-restore and containerd's shims.
 if [ "$CHANGED" = yes ]; then
