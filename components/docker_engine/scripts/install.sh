@@ -36,7 +36,9 @@ fi
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 
-if [ "$CHANGED" = yes ] || ! systemctl -q is-active docker; then
+# Whether the engine that runs has our options: an earlier run may have been killed just before the restart.
+ours() { grep -aF -- --live-restore "/proc/$(systemctl show -p MainPID --value docker)/cmdline" >/dev/null 2>&1; }
+if [ "$CHANGED" = yes ] || ! systemctl -q is-active docker || ! ours; then
   systemctl daemon-reload
   systemctl enable -q docker
   if ! systemctl restart docker; then

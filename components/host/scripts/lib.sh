@@ -95,6 +95,8 @@ apt_get() {
   log=$(mktemp)
   if ! apt_try "$log" "$@"; then
     say "refreshing apt's package lists"
+    # Where an earlier run was killed in the middle of an installation.
+    env -u TMPDIR dpkg --configure -a >"$log" 2>&1 </dev/null || true
     if ! { apt_try "$log" update && apt_try "$log" "$@"; }; then
       tail -n 20 "$log" >&2
       fail "apt-get $* failed (its last lines are above)" \
