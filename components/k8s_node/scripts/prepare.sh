@@ -63,7 +63,6 @@ if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ]; then
 fi
 
 # containerd: systemd's cgroups, as the kubelet has them, and mirrors by registry. Trust comes from the system's store.
-configured=no
 # The pause image is the one that kubeadm names, so that what is pulled is what is used.
 pause=$(kubeadm config images list --kubernetes-version "$(version_of kubeadm)" 2>/dev/null | grep '/pause:')
 sed -i "s#@PAUSE@#$pause#" "$FILES/containerd.toml"
@@ -76,9 +75,8 @@ for pair in $REGISTRIES; do
     "$upstream" "$upstream" "$mirror" "$([[ $mirror == */* ]] && printf '  override_path = true\n')" >"$FILES/hosts.toml"
   place "$FILES/hosts.toml" "/etc/containerd/certs.d/$upstream/hosts.toml" 644
 done
-if [ "$CHANGED" = yes ]; then configured=yes; fi
 systemctl enable -q containerd
-if [ "$configured" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
+if [ "$CHANGED" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
 
 # Pods ask the platform's own name server alone: the cluster's DNS chooses at random among several, and the others, which
 # systemd-resolved lists for a link, do not know the platform's names. Without an own one, they ask whom the machine asks;
