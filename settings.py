@@ -130,6 +130,46 @@ def _version(value: object) -> str:
     return text
 
 
+def _slug(value: object) -> str:
+    text = _text(value)
+    if not LABEL.match(text):
+        raise rejected("lower-case letters, digits and hyphens: it is part of names in DNS and in the cluster")
+    return text
+
+
+def _branch(value: object) -> str:
+    text = _text(value)
+    if (
+        not re.match(r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", text)
+        or ".." in text
+        or "//" in text
+        or text.endswith(("/", ".", ".lock"))
+    ):
+        raise rejected("a branch's name, such as main")
+    return text
+
+
+def _variable(value: object) -> str:
+    text = _text(value)
+    if not re.match(r"^[A-Za-z_][A-Za-z0-9_]{0,254}$", text):
+        raise rejected("a variable's name of letters, digits and underscores, such as API_KEY")
+    return text
+
+
+def _masked(value: object) -> object:
+    # GitLab hides a value in job logs only if it is like this (its documentation: "Mask a CI/CD variable").
+    if not re.match(r"^\S{8,}$", _text(value)):
+        raise rejected("at least 8 characters without spaces and line breaks: GitLab hides no others in job logs")
+    return value
+
+
+def _go_proxy(value: object) -> str:
+    text = _text(value)
+    if not re.match(r"^(https?://[^\s,|]+|direct|off)([,|](https?://[^\s,|]+|direct|off))*$", text):
+        raise rejected("what Go's GOPROXY may be: URLs, direct or off, with commas between them")
+    return text
+
+
 def _record(value: object) -> str:
     text = _text(value)
     labels = text.split(".")
@@ -151,6 +191,11 @@ HostKey = Annotated[str, BeforeValidator(_host_key)]
 Version = Annotated[str, BeforeValidator(_version)]
 Calendar = Annotated[str, BeforeValidator(_calendar)]
 RecordName = Annotated[str, BeforeValidator(_record)]
+Slug = Annotated[str, BeforeValidator(_slug)]
+Branch = Annotated[str, BeforeValidator(_branch)]
+VariableName = Annotated[str, BeforeValidator(_variable)]
+MaskedSecret = Annotated[SecretStr, BeforeValidator(_masked)]
+GoProxy = Annotated[str, BeforeValidator(_go_proxy)]
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 LoginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -378,6 +423,69 @@ class PlacementSettings(Section):
     host: str | None = Field(None, description="the machine", examples=["gitlab"])
 
 
+class CiImages(Section):
+    """The images of the runner and its jobs, with their upstream names."""
+
+    go: Image = Field("docker.io/library/golang:1.26-bookworm", description="tests and compiles Go; gets the CA")
+    docker: Image = Field("docker.io/library/docker:28-cli", description="builds and pushes images; gets the CA")
+    kubernetes: Image = Field("docker.io/alpine/k8s:1.36.3", description="kubectl and helm; gets the CA")
+    auto_build: Image = Field(
+        "registry.gitlab.com/gitlab-org/cluster-integration/auto-build-image:v4.8.0",
+        description="Auto DevOps' build; gets the CA",
+    )
+    auto_deploy: Image = Field(
+        "registry.gitlab.com/gitlab-org/cluster-integration/auto-deploy-image:v2.120.0",
+        description="Auto DevOps' deployment; gets the CA",
+    )
+    runtime: Image = Field(
+        "docker.io/library/debian:bookworm-slim", description="what the sample services' own images are based on"
+    )
+    runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.2.0", description="the runner")
+    helper: Image | None = Field(
+        None, description="the runner's helper, which clones; none: the one that the runner itself names"
+    )
+
+
+class CiSettings(Section):
+    """The runner and the images that its jobs run in."""
+
+    images: CiImages = Field(
+        default_factory=lambda: CiImages.model_validate({}), description="the images, with their upstream names"
+    )
+    concurrent: int = Field(4, ge=1, le=100, description="how many jobs run at once", examples=[4])
+    go_proxy: GoProxy | None = Field(
+        None,
+        description="where jobs and image builds get Go modules from (GOPROXY); none: Go's own default",
+        examples=["https://mirror.corp/go"],
+    )
+
+
+class ProjectSettings(Section):
+    """A project in GitLab, whose pushes become `http://<group>-<name>.k8s.<domain>`."""
+
+    group: Slug = Field(description="the group in GitLab; made with its first project", examples=["team"])
+    name: Slug = Field(description="the project's name in its group", examples=["hello"])
+    pipeline: Literal["auto", "custom"] = Field(
+        description="auto: GitLab's Auto DevOps; custom: test, image, and helm upgrade of the repository's chart/",
+        examples=["custom"],
+    )
+    source: LocalPath | None = Field(
+        None,
+        description="a directory whose files become the first commit, where the repository is empty; never later",
+        examples=["services/hello-custom"],
+    )
+    branch: Branch = Field("main", description="the default branch, which is protected", examples=["main"])
+    variables: dict[VariableName, str] = Field(default_factory=dict, description="further CI variables")
+    secrets: dict[VariableName, MaskedSecret] = Field(
+        default_factory=dict, description="further CI variables that job logs hide, as secrets"
+    )
+
+    @property
+    def slug(self) -> str:
+        """What the namespace and the host are called; GitLab's CI_PROJECT_PATH_SLUG."""
+        return f"{self.group}-{self.name}"
+
+
 class MirrorSettings(Section):
     """Where downloads come from instead of upstream."""
 
@@ -421,6 +529,8 @@ class Settings(BaseModel):
     registry: RegistrySettings
     gitlab: PlacementSettings
     kubernetes: KubernetesSettings
+    ci: CiSettings
+    projects: list[ProjectSettings]
     mirrors: MirrorSettings
     machines: dict[str, settings_checks.Machine]
     own_ca: settings_checks.OwnCa | None
@@ -453,10 +563,12 @@ SECTIONS: Mapping[str, type[Section]] = {
     "registry": RegistrySettings,
     "gitlab": PlacementSettings,
     "kubernetes": KubernetesSettings,
+    "ci": CiSettings,
     "mirrors": MirrorSettings,
 }
-KEYS = ("domain", "repair", "hosts", *SECTIONS)
+KEYS = ("domain", "repair", "hosts", "projects", *SECTIONS)
 TEXTS = ("domain", "repair")
+LISTS = ("projects",)
 
 
 class SettingsError(Exception):
@@ -500,6 +612,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         problems.append(Problem("domain", found, str(context["expected"]), fix))
     repair = str(values.pop("repair", ""))
     hosts = _hosts(values.pop("hosts", {}), problems)
+    projects = _projects(values.pop("projects", []), problems)
     sections: dict[str, Section | None] = {}
     for name, model in SECTIONS.items():
         try:
@@ -510,7 +623,12 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
     problems.extend(unknown_key(key, value, KEYS) for key, value in values.items())
 
     checked = settings_checks.check(
-        config=config, domain=domain, hosts=hosts, sections=sections, secret_keys=secret_keys
+        config=config,
+        domain=domain,
+        hosts=hosts,
+        sections=sections,
+        projects=projects,
+        secret_keys=secret_keys,
     )
     problems.extend(checked.problems)
     if problems:
@@ -519,6 +637,7 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         domain=domain,
         repair=repair,
         hosts=hosts,
+        projects=list(projects.values()),
         machines=checked.machines,
         own_ca=checked.own_ca,
         mirror_ca_certificate=checked.mirror_ca_certificate,
@@ -532,11 +651,11 @@ def _decode(config: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any
         if isinstance(value, str) and key in KEYS and key not in TEXTS:
             with contextlib.suppress(json.JSONDecodeError):  # a text where an object belongs: said below
                 value = json.loads(value)
-            if not isinstance(value, dict):
-                problems.append(
-                    Problem(key, shown(value), "an object with keys of its own", f"see docs/settings.md, section {key}")
-                )
-                value = {}
+            kind = list if key in LISTS else dict
+            if not isinstance(value, kind):
+                expected = "a list" if kind is list else "an object with keys of its own"
+                problems.append(Problem(key, shown(value), expected, f"see docs/settings.md, section {key}"))
+                value = kind()
         values[key] = value
     return values
 
@@ -567,3 +686,17 @@ def _hosts(values: object, problems: list[Problem]) -> dict[str, HostSettings | 
             problems.extend(problems_of(error, HostSettings, f"hosts.{name}"))
             hosts[name] = None
     return hosts
+
+
+def _projects(values: object, problems: list[Problem]) -> dict[int, ProjectSettings]:
+    """Every project that is valid in itself, by its place in the list."""
+    projects: dict[int, ProjectSettings] = {}
+    if not isinstance(values, list):
+        problems.append(Problem("projects", shown(values), "a list", "see docs/settings.md, section projects"))
+        return projects
+    for index, value in enumerate(values):
+        try:
+            projects[index] = ProjectSettings.model_validate(value)
+        except PydanticValidationError as error:
+            problems.extend(problems_of(error, ProjectSettings, f"projects[{index}]"))
+    return projects

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
 # Names that the platform itself needs below the domain, whether or not their component is in the stack yet.
 RESERVED_RECORDS = ("docker", "registry", "gitlab", "k8s", "*.k8s", "ns", "*")
 
+# Groups and projects that GitLab answers itself at these paths (its documentation: "Reserved project and group names"),
+# as far as they could be ours; and the group whose images in the registry are the platform's.
+RESERVED_GROUPS = frozenset(
+    "admin api assets auto-devops dashboard explore files groups help import jwt login oauth org organizations profile "
+    "projects public s search sitemap snippets unsubscribes uploads user users v2".split()
+)
+RESERVED_PROJECTS = frozenset(
+    "badges blame blob builds commits create edit files new preview raw refs tree update wikis".split()
+)
+SOURCE_LIMIT = 4 * 2**20
+
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
 # (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
 # several keys of a machine are known, the one that will really be used is pinned.
@@ -79,6 +90,7 @@ def check(
     domain: str | None,
     hosts: Mapping[str, settings.HostSettings | None],
     sections: Mapping[str, settings.Section | None],
+    projects: Mapping[int, settings.ProjectSettings],
     secret_keys: set[str] | frozenset[str],
 ) -> Checked:
     """All checks that the valid parts allow; a section or machine that is None was reported already."""
@@ -109,7 +121,8 @@ def check(
             checked.own_ca = _own_ca(ca, report)
     if mirrors and mirrors.ca_certificate_file:
         checked.mirror_ca_certificate = _mirror_ca(mirrors.ca_certificate_file, report)
-    _secrets(ssh, ca, registry, hosts, secret_keys, report)
+    _projects(projects, placements, report)
+    _secrets(ssh, ca, registry, hosts, projects, secret_keys, report)
     if ssh:
         checked.machines = _machines(ssh, hosts, report)
     return checked
@@ -214,6 +227,63 @@ def _dns(dns: settings.DnsSettings, hosts: Mapping[str, settings.HostSettings | 
             )
 
 
+def _projects(
+    projects: Mapping[int, settings.ProjectSettings], placements: Mapping[str, str | None], report: Any
+) -> None:
+    if projects:
+        for role, what in {"gitlab": "GitLab's machine", "kubernetes": "the cluster's machine"}.items():
+            if placements.get(role) is None:
+                report(
+                    Problem(f"{role}.host", "nothing", f"{what}, as there are projects", set_command(f"{role}.host"))
+                )
+    first: dict[str, int] = {}
+    for index, project in projects.items():
+        key = f"projects[{index}]"
+        if project.group in RESERVED_GROUPS:
+            expected = "a group that neither GitLab nor the platform uses itself"
+            report(Problem(f"{key}.group", shown(project.group), expected, set_command(f"{key}.group", "team")))
+        if project.name in RESERVED_PROJECTS:
+            expected = "a name that GitLab does not use itself"
+            report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "hello")))
+        if len(project.slug) > 63:
+            expected = "at most 62 characters together with the group: both are one label in DNS"
+            report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "SHORTER")))
+        if project.slug.startswith("kube-") or project.slug == "auto-devops":
+            expected = f"another group or name: the namespace {project.slug} is the cluster's own"
+            report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "hello")))
+        if project.slug in first:
+            expected = f"another group or name: projects[{first[project.slug]}] is {project.slug} already"
+            report(Problem(f"{key}.name", shown(project.name), expected, remove_command(key)))
+        first.setdefault(project.slug, index)
+        for name in sorted(project.variables.keys() & project.secrets.keys()):
+            expected = f"one value: {key}.secrets has {name} too"
+            report(Problem(f"{key}.variables.{name}", shown(name), expected, remove_command(f"{key}.variables.{name}")))
+        if project.source:
+            _source(project.source, f"{key}.source", report)
+
+
+def _source(path: Path, key: str, report: Any) -> None:
+    """A directory that can become a first commit, whose pipeline GitLab would find."""
+    if not path.is_dir():
+        found = f"{path}, which is a file" if path.exists() else f"{path}, which does not exist"
+        report(Problem(key, found, "a directory with the project's files", set_command(key, "DIRECTORY")))
+        return
+    if not (path / ".gitlab-ci.yml").is_file():
+        expected = "a directory with a .gitlab-ci.yml; services/ has examples"
+        report(Problem(key, f"{path}, in which there is none", expected, set_command(key, "services/hello-custom")))
+    size = sum(file.stat().st_size for file in source_files(path))
+    if size > SOURCE_LIMIT:
+        expected = f"at most {SOURCE_LIMIT // 2**20} MiB: it is one request to GitLab, and part of the stack's state"
+        report(
+            Problem(key, f"{path} with {size // 2**20} MiB", expected, f"git push it yourself; {remove_command(key)}")
+        )
+
+
+def source_files(path: Path) -> list[Path]:
+    """The files of a directory that belong to its first commit: all but those of git itself."""
+    return sorted(file for file in path.rglob("*") if file.is_file() and ".git" not in file.relative_to(path).parts)
+
+
 def _lifetimes(ca: settings.CaSettings, report: Any) -> None:
     if ca.renew_before_days >= ca.certificate_days:
         expected = (
@@ -238,6 +308,7 @@ def _secrets(
     ca: settings.CaSettings | None,
     registry: settings.RegistrySettings | None,
     hosts: Mapping[str, settings.HostSettings | None],
+    projects: Mapping[int, settings.ProjectSettings],
     secret_keys: set[str] | frozenset[str],
     report: Any,
 ) -> None:
@@ -246,9 +317,10 @@ def _secrets(
         "ca.own.passphrase": bool(ca and ca.own and ca.own.passphrase),
         "registry.login.password": bool(registry and registry.login),
     } | {f"hosts.{name}.passphrase": bool(host and host.passphrase) for name, host in hosts.items()}
+    present |= {f"projects[{i}].secrets.{name}": True for i, project in projects.items() for name in project.secrets}
     for key, there in present.items():
         # Pulumi marks the whole top-level key as secret when anything inside it is.
-        if there and key.split(".")[0] not in secret_keys:
+        if there and key.partition(".")[0].partition("[")[0] not in secret_keys:
             report(Problem(key, "plain text", "an encrypted secret", set_command(key, secret=True)))
 
 

@@ -113,8 +113,8 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
 
 
 def _hidden(key: str) -> bool:
-    """Whether a key holds a secret; a slip such as "passwort" does too."""
-    return "pass" in key.rsplit(".", 1)[-1].lower()
+    """Whether a key holds a secret, or is in an object of secrets; a slip such as "passwort" does too."""
+    return "pass" in key.rsplit(".", 1)[-1].lower() or any(part.startswith("secret") for part in key.split("."))
 
 
 def _found(key: str, value: object) -> str:

@@ -41,6 +41,7 @@ def document() -> str:
     rows = [*_rows("hosts.NAME", settings.HostSettings)]
     for name, model in settings.SECTIONS.items():
         rows += _rows(name, model)
+    rows += _rows("projects[N]", settings.ProjectSettings)
     parts = [INTRODUCTION, *(f"| `{key}` | {default} | {text} |\n" for key, default, text in rows)]
     return "".join(parts)
 

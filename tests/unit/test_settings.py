@@ -110,7 +110,7 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
         "did you mean registry",
         "config rm auto-devops:registri",
     ),
-    "unknown key without one": (put("zzz", {}), "zzz", "one of ca, dns", "config rm auto-devops:zzz"),
+    "unknown key without one": (put("zzz", {}), "zzz", "one of ca, ci, dns", "config rm auto-devops:zzz"),
     "unknown nested key": (
         put("hosts.dns.adress", "x"),
         "hosts.dns.adress",

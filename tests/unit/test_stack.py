@@ -212,7 +212,9 @@ def test_nothing_in_the_program_knows_the_lab() -> None:
     assert len(sources) > 20
     for source in sources:
         if source.suffix in (".py", ".sh", ".j2"):
-            words = source.read_text().replace("available", "").replace("label", "").replace("LABEL", "")
+            words = source.read_text()
+            for innocent in ("available", "label", "LABEL", "gitlab"):
+                words = words.replace(innocent, "")
             assert "lab/" not in words and "the lab" not in words and "10.77.0." not in words, source
 
 
