@@ -19,6 +19,9 @@ LIBRARY = SCRIPTS / "lib.sh"
 RUNNER = SCRIPTS / "run.sh"
 UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
 
+NOTHING = "cat >/dev/null"
+"""Does nothing with its standard input."""
+
 
 @dataclass(frozen=True)
 class HostArgs:
@@ -128,6 +131,7 @@ class Host(pulumi.ComponentResource):
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
         secret_output: bool = False,
+        once_for: pulumi.Input[str] | None = None,
     ) -> remote.Command:
         """Runs `script` at creation, again whenever something it was given changes, and its removal at the end.
 
@@ -135,6 +139,9 @@ class Host(pulumi.ComponentResource):
         content) come with it by standard input and lie in `$FILES`, mode 0600, while it runs; they may be secret.
         All of these run it again when they change; `triggers` are further values that do. With `secret_output`, what it
         prints is a secret.
+
+        With `once_for` it runs at creation and not again, whatever changes: what it began goes on without us. Another
+        value of that (such as the id of what it works on) is another beginning.
         """
         return self._command(
             name,
@@ -145,6 +152,7 @@ class Host(pulumi.ComponentResource):
             triggers=triggers,
             depends_on=[self._ready, *depends_on],
             secret_output=secret_output,
+            once_for=once_for,
         )
 
     def _command(
@@ -158,6 +166,7 @@ class Host(pulumi.ComponentResource):
         triggers: Sequence[pulumi.Input[str]] = (),
         depends_on: Sequence[pulumi.Resource] = (),
         secret_output: bool = False,
+        once_for: pulumi.Input[str] | None = None,
     ) -> remote.Command:
         def line(step: str) -> pulumi.Output[str]:
             return _resolved(variables).apply(lambda values: command_line(name, step, self._user, values))
@@ -170,7 +179,7 @@ class Host(pulumi.ComponentResource):
             # Any change runs it again in place. The resource's own `triggers` would replace it instead (its Python SDK
             # has replace_on_changes=["triggers[*]"]): the old one's `delete` would run after the new one's `create` and
             # take away what that made. So triggers are part of the input.
-            update=create,
+            update=create if once_for is None else NOTHING,
             # Removal gets what installation got; the state keeps it, as the program may not run then.
             delete=line("remove") if script.remove else None,
             stdin=pulumi.Output.all(_resolved(files), self._repair, *triggers).apply(
@@ -183,5 +192,7 @@ class Host(pulumi.ComponentResource):
                 parent=parent,
                 depends_on=[*depends_on],
                 additional_secret_outputs=["stdout"] if secret_output else None,
+                ignore_changes=None if once_for is None else ["create", "stdin"],
+                replacement_trigger=once_for,
             ),
         )

@@ -1,0 +1,12 @@
+"""Projects in GitLab whose pushes become URLs."""
+
+from components.auto_devops_project.auto_devops_project import (
+    AutoDevOpsProject,
+    AutoDevOpsProjectArgs,
+    Platform,
+    ProjectGroup,
+    ProjectGroupArgs,
+    roles,
+)
+
+__all__ = ["AutoDevOpsProject", "AutoDevOpsProjectArgs", "Platform", "ProjectGroup", "ProjectGroupArgs", "roles"]

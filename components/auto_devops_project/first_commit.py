@@ -1,0 +1,39 @@
+"""The first commit of a repository: a directory's files in one request to GitLab."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+MESSAGE = "First commit: the files that the project began with"
+
+
+def read(directory: Path, *, under: str = "") -> dict[str, tuple[bytes, bool]]:
+    """Content, and whether it is executable, of every file in `directory` by its path; git's own are left out.
+
+    `under` goes before each path.
+    """
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        if path.is_file() and ".git" not in name.parts:
+            found[f"{under}{name.as_posix()}"] = (path.read_bytes(), os.access(path, os.X_OK))
+    return found
+
+
+def request(branch: str, files: Mapping[str, tuple[bytes, bool]]) -> str:
+    """The body of `POST /projects/:id/repository/commits` (GitLab's commits API) that creates `files` on `branch`."""
+    actions = [
+        {
+            "action": "create",
+            "file_path": path,
+            "encoding": "base64",
+            "content": base64.b64encode(content).decode(),
+            **({"execute_filemode": True} if executable else {}),
+        }
+        for path, (content, executable) in sorted(files.items())
+    ]
+    return json.dumps({"branch": branch, "commit_message": MESSAGE, "actions": actions})

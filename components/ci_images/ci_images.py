@@ -1,0 +1,91 @@
+"""CiImages: the images that CI jobs run in, with the CA inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pulumi
+
+from components.host import Host, Script
+from components.registry_host import Login
+from components.templates import render
+
+SCRIPTS = Path(__file__).parent / "scripts"
+TRUST = SCRIPTS / "trust.sh"
+
+
+@dataclass(frozen=True)
+class CiImagesArgs:
+    """`bases` are what each role's image is made from, mirrors already applied; `host` is the registry's machine.
+
+    `certificates` (file name to PEM) are the CAs that the images trust. `ready` is what pushing needs: the registry,
+    and a resolver that knows its name.
+    """
+
+    host: Host
+    domain: str
+    bases: Mapping[str, str]
+    certificates: Mapping[str, pulumi.Input[str]]
+    ready: Sequence[pulumi.Resource]
+    login: Login | None = None
+
+
+def dockerfile(base: str) -> str:
+    """What an image with the CA inside is built from; its context has the certificates and trust.sh."""
+    return render("ci_images/templates/Dockerfile.j2", base=base)
+
+
+def tag(files: Mapping[str, str]) -> str:
+    """A tag that is another one exactly when a file that the image is built from is."""
+    content = "".join(f"{name}\0{text}\0" for name, text in sorted(files.items()))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+class CiImages(pulumi.ComponentResource):
+    """The images `registry.<domain>/auto-devops/<role>:<tag>`, built and pushed by the registry's machine.
+
+    Owns: the builds. An image is built again when its base, a CA or the recipe is another one.
+    Does not own: older images in the registry, which older pipelines name; they go with the registry.
+    """
+
+    references: dict[str, pulumi.Output[str]]
+    """By role, the image as it is pulled; known once it is in the registry."""
+
+    def __init__(self, name: str, args: CiImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("auto-devops:index:CiImages", name, None, opts)
+        self.references = {role: self._image(name, role, base, args) for role, base in sorted(args.bases.items())}
+        self.register_outputs({"references": self.references})
+
+    def _image(self, name: str, role: str, base: str, args: CiImagesArgs) -> pulumi.Output[str]:
+        recipe = {"Dockerfile": dockerfile(base), "trust.sh": TRUST.read_text()}
+        # `from_input` waits for what is inside the dictionary too, which its type does not say.
+        certificates = cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(args.certificates)))
+        reference = certificates.apply(
+            # A repository's path is in lower case.
+            lambda texts: f"registry.{args.domain}/auto-devops/{_path(role)}:{tag(recipe | texts)}"
+        )
+        files: dict[str, pulumi.Input[str]] = {**recipe, **args.certificates}
+        if args.login:
+            files["password"] = pulumi.Output.secret(args.login.password)
+        built = args.host.run(
+            f"{name}-{role}",
+            Script(SCRIPTS / "build.sh", SCRIPTS / "unbuild.sh"),
+            parent=self,
+            variables={
+                "ROLE": role,
+                "REFERENCE": reference,
+                "USERNAME": args.login.username if args.login else "",
+                "REGISTRY": f"registry.{args.domain}",
+            },
+            files=files,
+            depends_on=args.ready,
+        )
+        return pulumi.Output.all(built.id, reference).apply(lambda values: str(values[1]))
+
+
+def _path(role: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in role)

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# An image with the CA inside is in the registry: REFERENCE, for the role ROLE. With a login, USERNAME is its name.
+set -euo pipefail
+
+# A configuration of its own: the login is nobody else's on this machine.
+mkdir -p "$TMPDIR/docker" "$TMPDIR/context"
+with_login() { docker --config "$TMPDIR/docker" "$@"; }
+
+log=$(mktemp)
+logged() { "$@" >"$log" 2>&1; }
+give_up() {
+  tail -n 20 "$log" >&2
+  fail "$1 (its last lines are above)" "$2" "$3; then pulumi up"
+}
+
+if [ -n "$USERNAME" ]; then
+  logged with_login login --username "$USERNAME" --password-stdin "$REGISTRY" <"$FILES/password" ||
+    give_up "docker login $REGISTRY" "the registry to take the login in registry.login" "on $(hostname): docker login $REGISTRY"
+fi
+
+if with_login manifest inspect "$REFERENCE" >/dev/null 2>&1; then
+  say "$REFERENCE is in the registry already"
+else
+  cp "$FILES"/*.crt "$FILES/trust.sh" "$FILES/Dockerfile" "$TMPDIR/context/"
+  # Readable for everyone: an image may say that it runs as someone else than root.
+  chmod 755 "$TMPDIR/context"
+  chmod 644 "$TMPDIR/context"/*
+  base=$(sed -n 's/^FROM //p' "$FILES/Dockerfile")
+  say "building $REFERENCE from $base"
+  logged with_login build --label "auto-devops.ci-image=$ROLE" --tag "$REFERENCE" "$TMPDIR/context" ||
+    give_up "docker build from $base" "a base image that can be pulled, with /bin/sh" \
+      "set ci.images.$ROLE to another image, or mirrors.images to who serves it; on $(hostname): docker pull $base"
+  say "pushing $REFERENCE"
+  logged with_login push "$REFERENCE" ||
+    give_up "docker push $REFERENCE" "the registry to answer under its name on this machine" \
+      "on $(hostname): curl https://$REGISTRY/v2/"
+fi
+
+# What was built here before is in the registry; this machine needs no copy of it.
+docker image ls --filter "label=auto-devops.ci-image=$ROLE" --format '{{.Repository}}:{{.Tag}}' | sort -u | while read -r image; do
+  if [ "$image" != "$REFERENCE" ]; then docker image rm "$image" >/dev/null 2>&1 || true; fi
+done

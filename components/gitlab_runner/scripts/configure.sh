@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# The runner's configuration, the CA that it checks GitLab against, and the Docker client's certificate for its jobs.
+set -euo pipefail
+
+directory=/srv/gitlab-runner
+if [ ! -d "$directory" ]; then install -d -m 700 "$directory"; fi
+place "$FILES/ca.crt" "$directory/certs/ca.crt" 644
+place "$FILES/ca.pem" "$directory/docker/ca.pem" 644
+place "$FILES/cert.pem" "$directory/docker/cert.pem" 644
+place "$FILES/key.pem" "$directory/docker/key.pem" 600
+# Last: the runner takes jobs as soon as it reads this.
+place "$FILES/config.toml" "$directory/config.toml" 600
+
+# Caches of projects that are gone. One that a job still uses stays, until the next change.
+if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
+  docker volume ls --quiet --filter name=auto-devops-cache- | { grep -vxFf "$FILES/volumes" || true; } | while read -r volume; do
+    docker volume rm "$volume" >/dev/null 2>&1 || true
+  done
+fi
