@@ -20,7 +20,7 @@ from lab.keys import content_key
 from lab.plugins.language_host.launcher import write_launcher
 from lab.steps import StepLog
 
-PROVIDERS = ("command", "docker", "kubernetes", "tls")
+PROVIDERS = ("command", "docker", "gitlab", "kubernetes", "tls")
 LANGUAGE_HOST = "pulumi-language-python"
 CHOSEN = paths.LAB / "tools"
 """Links to the built tools that come first on PATH."""

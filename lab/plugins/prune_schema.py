@@ -1,7 +1,8 @@
 """Prunes an official provider's schema to the resources a stand-in performs, with the types these need.
 
-`python lab/plugins/prune_schema.py OFFICIAL.json TOKEN... > lab/plugins/internal/NAME/schema.json`; the tokens that
-each stand-in performs are in `lab/plugins/README.md`. Descriptions go: they are the official documentation's matter.
+`python lab/plugins/prune_schema.py OFFICIAL.json... TOKEN... > lab/plugins/internal/NAME/schema.json`; the tokens that
+each stand-in performs are in `lab/plugins/README.md`. Resources may be spread over several files of one provider.
+Descriptions go: they are the official documentation's matter.
 """
 
 from __future__ import annotations
@@ -63,6 +64,16 @@ def prune(schema: dict[str, Any], tokens: list[str]) -> dict[str, Any]:
     return kept
 
 
+def merge(files: list[Path]) -> dict[str, Any]:
+    """One schema of several: the first one's, with the others' resources and types."""
+    merged, *others = (json.loads(file.read_text()) for file in files)
+    for other in others:
+        for part in ("resources", "types"):
+            merged[part] |= other.get(part, {})
+    return merged  # type: ignore[no-any-return]  # json's word
+
+
 if __name__ == "__main__":
-    official = json.loads(Path(sys.argv[1]).read_text())
-    print(json.dumps(prune(official, sys.argv[2:]), indent=1))
+    files = [Path(argument) for argument in sys.argv[1:] if argument.endswith(".json")]
+    tokens = [argument for argument in sys.argv[1:] if not argument.endswith(".json")]
+    print(json.dumps(prune(merge(files), tokens), indent=1))

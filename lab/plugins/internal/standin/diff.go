@@ -88,7 +88,8 @@ func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffR
 		if err != nil {
 			return plugin.DiffResult{}, fmt.Errorf("cannot compare property %s: %w", path, err)
 		}
-		replace := p.schema.replaces(schema.InputProperties, parsed)
+		replace := p.schema.replaces(schema.InputProperties, parsed) ||
+			slices.Contains(performed.Replaces, fmt.Sprint(parsed[0]))
 		if performed.InPlace != nil {
 			replace = !slices.Contains(performed.InPlace, fmt.Sprint(parsed[0]))
 		}

@@ -172,7 +172,7 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 		return plugin.ReadResponse{}, err
 	}
 	if len(req.Inputs) == 0 && len(req.State) == 0 {
-		return plugin.ReadResponse{}, p.refuse(fmt.Sprintf("importing or looking up a %s by its id (%s)", req.Type, req.ID))
+		return p.imported(ctx, req, performed, schema)
 	}
 	unchanged := plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}
 	if performed.Read == nil {
@@ -194,11 +194,51 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 		key := resource.PropertyKey(name)
 		value, read := found[key]
 		if wanted, given := call.Inputs[key]; read && given && !wanted.DeepEquals(value) {
+			if req.Inputs[key].ContainsSecrets() {
+				value = secret(value)
+			}
 			inputs[key] = value
 		}
 	}
 	outputs := state(schema, inputs, overlay(carried(req.Inputs, inputs, req.State), found))
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: outputs}}, nil
+}
+
+// imported reads a resource of which only the id is known.
+func (p *Provider) imported(
+	ctx context.Context, req plugin.ReadRequest, performed *Resource, schema *ResourceSchema,
+) (plugin.ReadResponse, error) {
+	if performed.Import == nil || performed.Read == nil {
+		return plugin.ReadResponse{}, p.refuse(fmt.Sprintf("importing or looking up a %s by its id (%s)", req.Type, req.ID))
+	}
+	told, err := performed.Import(string(req.ID))
+	if err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	ctx, end, call := p.call(ctx, req.URN, req.ID, req.Timeout)
+	defer end()
+	call.Inputs, call.Outputs = told, resource.PropertyMap{}
+	found, exists, err := performed.Read(ctx, call)
+	if err != nil || !exists {
+		return plugin.ReadResponse{}, err
+	}
+	inputs := told.Copy()
+	for key, value := range found {
+		property, input := schema.InputProperties[string(key)]
+		if input && !empty(value) {
+			if property.Secret {
+				value = secret(value)
+			}
+			inputs[key] = value
+		}
+	}
+	outputs := state(schema, inputs, found)
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: resource.ID(call.ID), Inputs: inputs, Outputs: outputs}}, nil
+}
+
+// empty says whether a value is what a service gives for something that nobody has set.
+func empty(value resource.PropertyValue) bool {
+	return value.IsString() && value.StringValue() == "" || value.IsArray() && len(value.ArrayValue()) == 0
 }
 
 func (p *Provider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {

@@ -40,6 +40,8 @@ type Resource struct {
 	// InPlace lists the only inputs whose change needs no new resource, where the schema lacks replacement marks.
 	// Nil leaves the decision to the schema.
 	InPlace []string
+	// Replaces lists inputs whose change needs a new resource, beyond those that the schema marks.
+	Replaces []string
 	// Mended lists inputs that may change behind the program's back and that an update brings back: a refresh compares what
 	// it read with them.
 	Mended []string
@@ -54,6 +56,8 @@ type Resource struct {
 	Create func(ctx context.Context, call *Call) (string, resource.PropertyMap, error)
 	// Read returns the outputs as they are now; false when the resource is gone. Nil keeps the state as it is.
 	Read func(ctx context.Context, call *Call) (resource.PropertyMap, bool, error)
+	// Import returns the inputs that an id tells; Read gives the rest. Nil where importing is not performed.
+	Import func(id string) (resource.PropertyMap, error)
 	// Update brings the resource from its state to the inputs and returns the outputs that changed.
 	Update func(ctx context.Context, call *Call) (resource.PropertyMap, error)
 	// Delete removes the resource; one that is gone already is no error.

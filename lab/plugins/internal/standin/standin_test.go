@@ -3,6 +3,7 @@ package standin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -363,6 +364,76 @@ func TestReadShowsDrift(t *testing.T) {
 	gone = true
 	if read, err = newProvider(t, performed).Read(t.Context(), request); err != nil || read.ID != "" {
 		t.Errorf("got id %q, %v", read.ID, err)
+	}
+}
+
+func TestDriftOfASecretStaysSecret(t *testing.T) {
+	performed := &Resource{
+		Mended: []string{"extra"},
+		Read: func(context.Context, *Call) (resource.PropertyMap, bool, error) {
+			return inputs(map[string]any{"extra": "changed"}), true, nil
+		},
+	}
+	given := link(map[string]any{"extra": resource.MakeSecret(resource.NewProperty("given"))})
+	read, err := newProvider(t, performed).Read(t.Context(), plugin.ReadRequest{
+		URN: thingURN, Type: thing, ID: "id", Inputs: inputs(given), State: inputs(given),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, value := range map[string]resource.PropertyValue{"inputs": read.Inputs["extra"], "outputs": read.Outputs["extra"]} {
+		if !value.IsSecret() || Plain(value).StringValue() != "changed" {
+			t.Errorf("in the %s: got %v", where, value)
+		}
+	}
+}
+
+func TestReplacementBeyondTheSchema(t *testing.T) {
+	performed := &Resource{Replaces: []string{"size"}}
+	old := inputs(link(map[string]any{"size": 1, "extra": "a"}))
+	if diff := diffOf(t, performed, old, inputs(link(map[string]any{"size": 2, "extra": "b"}))); len(diff.ReplaceKeys) != 1 {
+		t.Errorf("replaced for %v", diff.ReplaceKeys)
+	}
+}
+
+func TestImport(t *testing.T) {
+	performed := &Resource{
+		Import: func(id string) (resource.PropertyMap, error) {
+			if id == "wrong" {
+				return nil, errors.New("expected another id")
+			}
+			return inputs(map[string]any{"name": id}), nil
+		},
+		Read: func(_ context.Context, call *Call) (resource.PropertyMap, bool, error) {
+			call.ID = "canonical"
+			found := inputs(map[string]any{"size": 5, "extra": "", "token": "hunter2hunter2", "number": 9})
+			return found, call.Inputs["name"].StringValue() != "gone", nil
+		},
+	}
+	imports := func(id string) (plugin.ReadResponse, error) {
+		return newProvider(t, performed).Read(t.Context(), plugin.ReadRequest{URN: thingURN, Type: thing, ID: resource.ID(id)})
+	}
+	read, err := imports("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.ID != "canonical" || read.Outputs["number"].NumberValue() != 9 || !read.Outputs["token"].IsSecret() {
+		t.Errorf("got %s, outputs %v", read.ID, read.Outputs)
+	}
+	var given []string
+	for key := range read.Inputs {
+		given = append(given, string(key))
+	}
+	slices.Sort(given)
+	// Neither outputs, nor what nobody has set.
+	if strings.Join(given, " ") != "name size token" || !read.Inputs["token"].IsSecret() {
+		t.Errorf("got inputs %v", read.Inputs)
+	}
+	if read, err := imports("gone"); err != nil || read.ID != "" {
+		t.Errorf("got %s, %v", read.ID, err)
+	}
+	if _, err := imports("wrong"); err == nil || !strings.Contains(err.Error(), "expected another id") {
+		t.Errorf("got %v", err)
 	}
 }
 
