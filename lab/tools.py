@@ -29,6 +29,8 @@ _USERS_PULUMI_HOME = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulum
 _PYTHON = str(paths.VENV / "bin/python")
 _CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_STRIPPED = "-s -w"
+"""For the linker: no symbols for debuggers, which is a third of an executable."""
 
 
 @dataclass(frozen=True)
@@ -88,21 +90,22 @@ def build_cli(log: StepLog) -> str:
     if tool.installed:
         return tool.origin
     version = _module_version()
-    key = content_key(_go_version(), version, paths.SOURCES / "go.mod", paths.SOURCES / "go.sum")
-    flags = ["-ldflags", f"-X {_VERSION_VARIABLE}={version}"]
+    key = content_key(_go_version(), version, _STRIPPED, paths.SOURCES / "go.mod", paths.SOURCES / "go.sum")
+    flags = ["-ldflags", f"{_STRIPPED} -X {_VERSION_VARIABLE}={version}"]
     return _build(log, tool.path, key, [*flags, "-o", str(tool.path), _CLI_PACKAGE]) or f"Pulumi {version}"
 
 
 def build_plugins(log: StepLog) -> str:
     """Build the stand-ins. All of them are built together, what is used is decided by `choose`."""
     sources = [p for p in (paths.SOURCES / "plugins").rglob("*") if p.suffix in {".go", ".json"}]
-    key = content_key(_go_version(), paths.SOURCES / "go.mod", paths.SOURCES / "go.sum", sorted(sources))
+    key = content_key(_go_version(), _STRIPPED, paths.SOURCES / "go.mod", paths.SOURCES / "go.sum", sorted(sources))
     paths.PLUGINS.mkdir(parents=True, exist_ok=True)
     write_launcher(paths.PLUGINS / LANGUAGE_HOST, Path(_PYTHON))
     if all(provider(name).installed for name in PROVIDERS):
         return "all installed"
     outputs = f"{paths.PLUGINS}{os.sep}"
-    return _build(log, paths.PLUGINS / "providers", key, ["-o", outputs, "./plugins/cmd/..."]) or ", ".join(PROVIDERS)
+    arguments = ["-ldflags", _STRIPPED, "-o", outputs, "./plugins/cmd/..."]
+    return _build(log, paths.PLUGINS / "providers", key, arguments) or ", ".join(PROVIDERS)
 
 
 def choose(log: StepLog) -> str:
