@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +33,8 @@ class Registered:
     inputs: dict[str, Any]
     dependencies: list[str]
     delete_before_replace: bool
+    ignore_changes: list[str]
+    replacement_trigger: Any
     provider: str
     outputs: dict[str, Any] | None = None
 
@@ -51,6 +55,16 @@ class Provider(Mocks):
                 outputs["imageId"] = f"sha256:{args.name}"
             case "command:remote:Command":
                 outputs |= {"stdout": f"printed-by {args.name}", "stderr": ""}
+            case "gitlab:index/group:Group" | "gitlab:index/project:Project":
+                # GitLab's are numbers.
+                return str(number(args.name)), outputs
+            case "gitlab:index/userRunner:UserRunner":
+                outputs["token"] = f"TOKEN-{args.name}"
+            case "gitlab:index/projectDeployToken:ProjectDeployToken":
+                outputs |= {"username": f"user-of-{args.name}", "token": f"TOKEN-{args.name}"}
+            case "kubernetes:core/v1:Secret" if args.inputs.get("type") == "kubernetes.io/service-account-token":
+                # The cluster fills it.
+                outputs["data"] = {key: _base64(f"{key} of {args.name}") for key in ("ca.crt", "token", "namespace")}
         return f"{args.name}-id", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
@@ -79,6 +93,10 @@ class Recorder(MockMonitor):
             inputs=dict(_fields(request.object)),
             dependencies=sorted(_name(urn) for urn in request.dependencies),
             delete_before_replace=request.deleteBeforeReplace,
+            ignore_changes=list(request.ignoreChanges),
+            replacement_trigger=(
+                _value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
+            ),
             provider=request.provider.split("::")[-2] if request.provider else "",
         )
         return response
@@ -110,6 +128,15 @@ def start() -> Recorder:
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder.mocks, project="auto-devops", stack="test", preview=False, monitor=recorder)
     return recorder
+
+
+def number(name: str) -> int:
+    """The id that GitLab gives to what is registered as `name`."""
+    return zlib.crc32(name.encode())
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _name(urn: str) -> str:

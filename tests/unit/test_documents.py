@@ -23,6 +23,7 @@ def test_configuration_schema_has_every_key() -> None:
 
 def test_configuration_schema_names_every_nested_key() -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    for section, model in {**settings.SECTIONS, "projects": settings.ProjectSettings}.items():
+    sections: dict[str, type[settings.Section]] = {**settings.SECTIONS, "projects": settings.ProjectSettings}
+    for section, model in sections.items():
         for name, field in model.model_fields.items():
             assert (field.alias or name) in declared[section]["description"], f"{section}.{field.alias or name}"

@@ -1,0 +1,395 @@
+"""Projects, their runner and the images of their jobs: what is registered, and the files that are made."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+import pulumi_docker as docker
+import pulumi_gitlab as gitlab
+import pulumi_kubernetes as kubernetes
+import pytest
+import yaml
+from syrupy.assertion import SnapshotAssertion
+
+from components.auto_devops_project import (
+    AutoDevOpsProject,
+    AutoDevOpsProjectArgs,
+    Platform,
+    ProjectGroup,
+    ProjectGroupArgs,
+    access,
+    first_commit,
+    roles,
+)
+from components.ca import CA, CaArgs
+from components.ci_images import CiImages, CiImagesArgs
+from components.ci_images.ci_images import dockerfile, tag
+from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_runner.gitlab_runner import configuration
+from components.host import Host, HostArgs
+from components.registry_host import Login
+from tests.unit import recording
+from tests.unit.conftest import ROOT, unpacked
+from tests.unit.recording import Recorder, contains_secret, plain
+
+COMMAND = "command:remote:Command"
+VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
+SERVICES = ROOT / "services"
+Kind = Literal["auto", "custom"]
+
+
+def registered(projects: Mapping[str, Kind] | None = None, login: Login | None = None, **changes: Any) -> Recorder:
+    """What projects (name to pipeline), their images and the runner register."""
+    recorder = recording.start()
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> None:
+        host = Host("gitlab", HostArgs(address="192.168.80.113", user="ops", port=22, private_key="K", host_key="H"))
+        ca = CA("ca", CaArgs(domain="devops.example.com"))
+        trusted = ca.trust(host)
+        token: pulumi.Output[str] = pulumi.Output.secret("glpat-root")
+        provider = gitlab.Provider("in-gitlab", base_url="https://192.168.80.113/api/v4/", token=token)
+        engine = docker.Provider("engine", host="tcp://192.168.80.113:2376")
+        kinds: Mapping[str, Kind] = {"hello": "custom"} if projects is None else projects
+        images = CiImages(
+            "ci-images",
+            CiImagesArgs(
+                host=host,
+                domain="devops.example.com",
+                bases={role: f"docker.io/{role}:1" for kind in kinds.values() for role in roles(kind)},
+                certificates={"platform.crt": ca.certificate},
+                ready=[trusted],
+                login=login,
+            ),
+        )
+        platform = Platform(
+            domain="devops.example.com",
+            gitlab_host=host,
+            gitlab_provider=provider,
+            gitlab_token=token,
+            kubernetes_provider=kubernetes.Provider("cluster", kubeconfig="{}"),
+            kubernetes_endpoint="https://192.168.80.96:6443",
+            images=images.references,
+            runtime_image="mirror.corp:5000/library/debian:bookworm-slim",
+            go_proxy="https://mirror.corp/go",
+            login=login,
+        )
+        group = ProjectGroup("group-team", ProjectGroupArgs("team", provider))
+        registrations = []
+        for name, kind in kinds.items():
+            args = {"source": SERVICES / f"hello-{kind}"} | changes
+            project = AutoDevOpsProject(f"project-{name}", AutoDevOpsProjectArgs(platform, group, name, kind, **args))
+            registrations.append(Registration(f"team-{name}", project.runner_token))
+        GitLabRunner(
+            "runner",
+            GitLabRunnerArgs(
+                host=host,
+                trusted=trusted,
+                docker_provider=engine,
+                ca=ca,
+                domain="devops.example.com",
+                image="docker.io/gitlab/gitlab-runner:v19.2.0",
+                default_image="docker.io/library/debian:bookworm-slim",
+                registrations=registrations,
+                name_server="192.168.80.110",
+            ),
+        )
+
+    program()
+    return recorder
+
+
+@pytest.fixture(scope="module")
+def custom() -> Recorder:
+    """One project with a pipeline of its own."""
+    return registered()
+
+
+@pytest.fixture(scope="module")
+def auto() -> Recorder:
+    """One project with Auto DevOps."""
+    return registered({"hello": "auto"})
+
+
+def variables(recorder: Recorder) -> dict[str, dict[str, Any]]:
+    return {plain(v.inputs["key"]): v.inputs for v in recorder.of_type(VARIABLE)}
+
+
+def committed(recorder: Recorder) -> dict[str, str]:
+    """The files of the first commit."""
+    request = json.loads(unpacked(recorder.one("project-hello-first-commit"))["files/commit.json"])
+    return {a["file_path"]: base64.b64decode(a["content"]).decode() for a in request["actions"]}
+
+
+# The project in GitLab
+
+
+def test_project_is_private_and_its_pipelines_come_from_the_repository(custom: Recorder) -> None:
+    project = custom.one("project-hello-project").inputs
+    assert project["visibilityLevel"] == "private"
+    assert project["autoDevopsEnabled"] is False
+    assert project["initializeWithReadme"] is False
+    assert project["permanentlyDeleteOnDestroy"] is True
+    # GitLab answers 400 to a default branch of an empty repository.
+    assert "defaultBranch" not in project
+    group = custom.one("group-team-group")
+    assert f"{project['namespaceId']:.0f}" == str(recording.number("group-team-group"))
+    assert group.inputs["visibilityLevel"] == "private"
+
+
+def test_default_branch_is_protected_before_the_first_commit(custom: Recorder) -> None:
+    protection = custom.one("project-hello-branch").inputs
+    assert (protection["branch"], protection["allowForcePush"]) == ("main", False)
+    assert "project-hello-branch" in custom.one("project-hello-first-commit").dependencies
+
+
+def test_runner_belongs_to_the_project_and_its_token_is_secret(custom: Recorder) -> None:
+    runner = custom.one("project-hello-runner").inputs
+    assert runner["runnerType"] == "project_type"
+    assert f"{runner['projectId']:.0f}" == str(recording.number("project-hello-project"))
+    outputs = custom.one("project-hello").outputs
+    assert outputs and contains_secret(outputs["runner_token"])
+
+
+def test_urls(custom: Recorder) -> None:
+    outputs = plain(custom.one("project-hello").outputs)
+    assert outputs["project_url"] == "https://gitlab.devops.example.com/team/hello"
+    assert outputs["service_url"] == "http://team-hello.k8s.devops.example.com"
+
+
+def test_variables_of_a_custom_pipeline(custom: Recorder) -> None:
+    found = variables(custom)
+    assert set(found) == {
+        "GOPROXY",
+        "IMAGE_DOCKER",
+        "IMAGE_GO",
+        "IMAGE_KUBERNETES",
+        "IMAGE_RUNTIME",
+        "KUBECONFIG",
+        "KUBE_INGRESS_BASE_DOMAIN",
+        "KUBE_NAMESPACE",
+        "REGISTRY",
+    }
+    assert found["KUBE_NAMESPACE"]["value"] == "team-hello"
+    assert found["KUBE_INGRESS_BASE_DOMAIN"]["value"] == "k8s.devops.example.com"
+    assert all(v["raw"] is True for v in found.values()), "a dollar in a value must stay one"
+
+
+def test_variables_of_auto_devops(auto: Recorder) -> None:
+    """The cluster pulls with a token of its own, as the job's ends with the job."""
+    found = variables(auto)
+    assert {"IMAGE_AUTO_BUILD", "IMAGE_AUTO_DEPLOY", "IMAGE_GO", "CI_DEPLOY_USER", "CI_DEPLOY_PASSWORD"} <= set(found)
+    password = found["CI_DEPLOY_PASSWORD"]
+    assert contains_secret(password["value"]) and password["masked"] and password["protected"]
+    assert plain(password["value"]) == "TOKEN-project-hello-pull"
+    assert auto.one("project-hello-pull").inputs["scopes"] == ["read_registry"]
+
+
+def test_kubeconfig_is_a_protected_file(custom: Recorder) -> None:
+    variable = variables(custom)["KUBECONFIG"]
+    assert (variable["variableType"], variable["protected"]) == ("file", True)
+    assert contains_secret(variable["value"])
+    user = yaml.safe_load(plain(variable["value"]))["users"][0]["user"]
+    assert user == {"token": "token of project-hello-token"}
+
+
+def test_first_commit_waits_for_all_that_its_pipeline_needs(custom: Recorder) -> None:
+    dependencies = custom.one("project-hello-first-commit").dependencies
+    for needed in [*(v.name for v in custom.of_type(VARIABLE)), "project-hello-runner", "project-hello-binding"]:
+        assert needed in dependencies, needed
+    for variable in custom.of_type(VARIABLE):
+        if plain(variable.inputs["key"]) == "IMAGE_GO":
+            assert "ci-images-go" in variable.dependencies, "a variable must not name an image that is not there yet"
+
+
+def test_first_commit_happens_once(custom: Recorder) -> None:
+    """Neither the directory's changes nor a new token ever touch what people push."""
+    commit = custom.one("project-hello-first-commit", COMMAND)
+    assert commit.ignore_changes == ["create", "stdin"]
+    assert commit.inputs["update"] == "cat >/dev/null"
+    assert commit.replacement_trigger == str(recording.number("project-hello-project"))
+
+
+def test_token_is_in_a_file_and_on_no_command_line(custom: Recorder) -> None:
+    commit = custom.one("project-hello-first-commit", COMMAND)
+    assert unpacked(commit)["files/curl.conf"] == 'header = "PRIVATE-TOKEN: glpat-root"\n'
+    assert contains_secret(commit.inputs["stdin"])
+    assert "glpat-root" not in json.dumps([commit.inputs[key] for key in ("create", "delete")])
+
+
+@pytest.mark.parametrize("pipeline", ["auto", "custom"])
+def test_first_commit_is_the_directory(pipeline: Kind) -> None:
+    """And for a custom pipeline the chart; Auto DevOps would take a chart/ for its own."""
+    files = committed(registered({"hello": pipeline}))
+    source = SERVICES / f"hello-{pipeline}"
+    for path in (".gitlab-ci.yml", "main.go", "go.sum", "Dockerfile", ".dockerignore"):
+        assert files[path] == (source / path).read_text()
+    chart = ROOT / "charts" / "microservice" / "Chart.yaml"
+    assert files.get("chart/Chart.yaml") == (chart.read_text() if pipeline == "custom" else None)
+
+
+def test_own_chart_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart" / "Chart.yaml").write_text("mine")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("not to be committed")
+    assert committed(registered(source=tmp_path)) == {"chart/Chart.yaml": "mine"}
+
+
+def test_without_a_source_the_repository_stays_empty() -> None:
+    recorder = registered(source=None)
+    assert not [r.name for r in recorder.everything if "first-commit" in r.name]
+
+
+def test_commit_request(snapshot: SnapshotAssertion) -> None:
+    files = {"run.sh": (b"#!/bin/sh\n", True), "binary": (b"\x00\xff", False)}
+    assert first_commit.request("main", files) == snapshot
+
+
+def test_further_variables_of_the_user() -> None:
+    recorder = registered(variables={"GOPROXY": "off", "PRICE": "5$"}, secrets={"API_KEY": "correct-horse"})
+    found = variables(recorder)
+    assert found["GOPROXY"]["value"] == "off", "the user's own word counts more than the platform's"
+    assert found["PRICE"]["value"] == "5$"
+    assert found["API_KEY"]["masked"] is True
+    assert contains_secret(found["API_KEY"]["value"])
+
+
+def test_registry_login_reaches_jobs_and_cluster() -> None:
+    recorder = registered(login=Login("ci", "correct horse"))
+    variable = variables(recorder)["DOCKER_AUTH_CONFIG"]
+    assert variable["masked"] and contains_secret(variable["value"])
+    assert " " not in plain(variable["value"]), "GitLab masks no value with a space"
+    entry = json.loads(plain(variable["value"]))["auths"]["registry.devops.example.com"]
+    assert base64.b64decode(entry["auth"]).decode() == "ci:correct horse"
+    secret = recorder.one("project-hello-pull-secret").inputs
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    assert contains_secret(secret["stringData"])
+    assert "project-hello-pull-secret" in recorder.one("project-hello-first-commit").dependencies
+    assert variables(recorder)["PULL_SECRET"]["value"] == "registry"
+
+
+# The namespace
+
+
+def test_account_may_do_what_a_deployment_needs_in_its_namespace_alone(custom: Recorder) -> None:
+    assert custom.one("project-hello-namespace").inputs["metadata"] == {"name": "team-hello"}
+    for name, kind in {
+        "account": "ServiceAccount",
+        "role": "Role",
+        "binding": "RoleBinding",
+        "token": "Secret",
+    }.items():
+        resource = custom.one(f"project-hello-{name}").inputs
+        assert (resource["kind"], resource["metadata"]["namespace"]) == (kind, "team-hello")
+    assert not [r.name for r in custom.everything if ":Cluster" in r.type], "nothing beyond the namespace"
+
+
+def test_account_can_give_itself_nothing() -> None:
+    for rule in access.RULES:
+        assert "*" not in json.dumps(rule)
+        assert not {"roles", "rolebindings", "pods/exec", "pods/attach", "serviceaccounts/token"} & {*rule["resources"]}
+        assert not {"escalate", "bind", "impersonate"} & {*rule["verbs"]}
+
+
+def test_kubeconfig(snapshot: SnapshotAssertion) -> None:
+    token = base64.b64encode(b"ey.token").decode()
+    assert access.kubeconfig("https://192.168.80.96:6443", "Q0E=", token, "team-hello") == snapshot
+
+
+# The runner
+
+
+def test_runner_configuration(snapshot: SnapshotAssertion) -> None:
+    text = configuration(
+        domain="devops.example.com",
+        tokens={"team-b": "glrt-b", "team-a": "glrt-a"},
+        concurrent=4,
+        default_image="docker.io/library/debian:bookworm-slim",
+        helper_image="mirror.corp:5000/helper:1",
+        name_server="192.168.80.110",
+    )
+    assert text == snapshot
+    assert [runner["token"] for runner in tomllib.loads(text)["runners"]] == ["glrt-a", "glrt-b"]
+
+
+def test_runner_without_projects_is_valid() -> None:
+    recorder = registered({})
+    text = unpacked(recorder.one("runner-configuration"))["files/config.toml"]
+    assert "runners" not in tomllib.loads(text)
+    assert recorder.one("runner-container", "docker:index/container:Container")
+
+
+def test_jobs_use_the_shared_engine_by_mutual_tls(custom: Recorder) -> None:
+    files = unpacked(custom.one("runner-configuration", COMMAND))
+    runner = tomllib.loads(files["files/config.toml"])["runners"][0]
+    assert runner["token"] == "TOKEN-project-hello-runner"
+    assert "DOCKER_HOST=tcp://docker.devops.example.com:2376" in runner["environment"]
+    assert "DOCKER_TLS_VERIFY=1" in runner["environment"]
+    assert runner["docker"]["privileged"] is False
+    assert "/srv/gitlab-runner/docker:/certs/client:ro" in runner["docker"]["volumes"]
+    assert files["files/key.pem"] == "KEY runner-client-key\n"
+    assert contains_secret(custom.one("runner-configuration", COMMAND).inputs["stdin"])
+    assert custom.one("runner-client-certificate").inputs["caCertPem"] == "CERT ca-clients-root\n"
+
+
+def test_another_project_changes_the_configuration_and_not_the_container() -> None:
+    one, two = registered({"hello": "custom"}), registered({"hello": "custom", "bye": "auto"})
+    kind = "docker:index/container:Container"
+    assert one.one("runner-container", kind).inputs == two.one("runner-container", kind).inputs
+    assert "TOKEN-project-bye-runner" in unpacked(two.one("runner-configuration"))["files/config.toml"]
+    assert "TOKEN" not in json.dumps(plain(two.one("runner-container", kind).inputs))
+
+
+def test_projects_do_not_share_a_cache() -> None:
+    recorder = registered({"hello": "custom", "bye": "auto"})
+    runners = tomllib.loads(unpacked(recorder.one("runner-configuration"))["files/config.toml"])["runners"]
+    caches = [volume for runner in runners for volume in runner["docker"]["volumes"] if volume.endswith(":/cache")]
+    assert len(set(caches)) == 2
+
+
+# The images of jobs
+
+
+def test_dockerfile(snapshot: SnapshotAssertion) -> None:
+    assert dockerfile("mirror.corp:5000/library/golang:1.26-bookworm") == snapshot
+
+
+def test_tag_follows_base_ca_and_recipe() -> None:
+    files = {"Dockerfile": dockerfile("a:1"), "trust.sh": "x", "platform.crt": "CA"}
+    assert tag(files) == tag(dict(reversed(files.items())))
+    changes = {"Dockerfile": dockerfile("a:2"), "trust.sh": "y", "platform.crt": "another", "mirrors.crt": "more"}
+    tags = {tag(files | {name: text}) for name, text in changes.items()}
+    assert len(tags | {tag(files)}) == 5
+
+
+def test_images_are_built_with_the_ca_and_named_by_their_content(custom: Recorder) -> None:
+    command = custom.one("ci-images-go", COMMAND)
+    files = unpacked(command)
+    assert files["files/platform.crt"] == "CERT ca-root\n"
+    assert "FROM docker.io/go:1\n" in files["files/Dockerfile"]
+    reference = plain(variables(custom)["IMAGE_GO"]["value"])
+    assert reference.startswith("registry.devops.example.com/auto-devops/go:")
+    assert f"REFERENCE={reference}" in command.inputs["create"]
+
+
+def test_only_the_images_that_pipelines_need_are_built(custom: Recorder, auto: Recorder) -> None:
+    def built(recorder: Recorder) -> set[str]:
+        return {r.name.removeprefix("ci-images-") for r in recorder.of_type(COMMAND) if r.name.startswith("ci-images-")}
+
+    assert built(custom) == {"docker", "go", "kubernetes"}
+    assert built(auto) == {"autoBuild", "autoDeploy", "go"}
+
+
+def test_registry_password_is_in_a_file() -> None:
+    recorder = registered(login=Login("ci", "correct horse"))
+    command = recorder.one("ci-images-go", COMMAND)
+    assert unpacked(command)["files/password"] == "correct horse"
+    assert contains_secret(command.inputs["stdin"])
+    assert "correct horse" not in command.inputs["create"]

@@ -1,0 +1,165 @@
+"""The sample services and their chart, by the tools that read them: GitLab's published schema, Go, Helm."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.auto_devops_project.auto_devops_project import _IMAGE_VARIABLES, roles
+from tests.unit.conftest import ROOT
+
+SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/.gitlab-ci.yml"))
+CHART = ROOT / "charts" / "microservice"
+KINDS = {"hello-auto": "auto", "hello-custom": "custom"}
+
+
+def pipeline(service: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((service / ".gitlab-ci.yml").read_text())
+    return loaded
+
+
+def test_there_is_one_service_per_kind() -> None:
+    assert [service.name for service in SERVICES] == sorted(KINDS)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_pipeline_is_what_gitlabs_schema_allows(service: Path) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]
+    result = subprocess.run(check, cwd=service, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_schema_check_can_fail(tmp_path: Path) -> None:
+    """`image` is a keyword, not a job's name."""
+    (tmp_path / ".gitlab-ci.yml").write_text("image:\n  script: [make]\n")
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]
+    assert subprocess.run(check, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_pipeline_uses_the_images_that_the_project_is_told(service: Path) -> None:
+    kind = KINDS[service.name]
+    told = {_IMAGE_VARIABLES[role] for role in roles(kind)} | {"IMAGE_RUNTIME"}  # type: ignore[arg-type]
+    assert set(re.findall(r"\$(IMAGE_[A-Z_]+)", (service / ".gitlab-ci.yml").read_text())) == told
+
+
+def test_auto_devops_keeps_the_shared_engine() -> None:
+    """No Docker in Docker, and no word about DOCKER_HOST: the runner's is kept."""
+    jobs = pipeline(ROOT / "services" / "hello-auto")
+    assert jobs["include"] == [{"template": "Auto-DevOps.gitlab-ci.yml"}]
+    assert jobs["build"]["services"] == []
+    assert "DOCKER_HOST" not in json.dumps(jobs)
+    assert jobs["variables"]["POSTGRES_ENABLED"] == "false"
+    assert jobs["variables"]["TEST_DISABLED"] == "true"
+    values = yaml.safe_load((ROOT / "services" / "hello-auto" / ".gitlab" / "auto-deploy-values.yaml").read_text())
+    assert values["livenessProbe"]["path"] == values["readinessProbe"]["path"] == "/healthz"
+    ingress = (ROOT / "charts" / "ingress" / "templates" / "traefik.yaml").read_text()
+    assert f"kind: IngressClass\nmetadata:\n  name: {values['ingress']['className']}\n" in ingress
+
+
+def test_images_are_named_by_project_and_commit() -> None:
+    """Two projects, or two commits, at once on the shared engine must not get each other's."""
+    jobs = pipeline(ROOT / "services" / "hello-custom")
+    assert jobs["variables"]["IMAGE"] == "$REGISTRY/$CI_PROJECT_PATH:$CI_COMMIT_SHA"
+
+
+def test_a_failing_test_stops_the_deployment() -> None:
+    jobs = pipeline(ROOT / "services" / "hello-custom")
+    assert "test" in jobs["deploy"]["needs"]
+    assert "allow_failure" not in json.dumps(jobs)
+
+
+def test_services_are_the_same_program() -> None:
+    first, second = SERVICES
+    for name in ("router.go", "router_test.go", "go.mod", "go.sum", "Dockerfile", ".dockerignore"):
+        assert (first / name).read_text() == (second / name).read_text(), name
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_modules_are_pinned(service: Path) -> None:
+    required = re.findall(r"^\s*(?:require )?(\S+\.\S+/\S+) (v\S+)", (service / "go.mod").read_text(), re.MULTILINE)
+    sums = (service / "go.sum").read_text()
+    assert len(required) > 10
+    for module, version in required:
+        assert f"{module} {version}/go.mod h1:" in sums, module
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no Go here")
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_sources_are_formatted(service: Path) -> None:
+    assert subprocess.run(["gofmt", "-l", "."], cwd=service, capture_output=True, text=True, check=True).stdout == ""
+
+
+# The chart, by Helm itself: an installed one, or the one that the lab built. `make lint` fails where there is none.
+
+
+def helm() -> str | None:
+    """Helm, if there is one."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "auto-devops" / "kubernetes"
+    built = sorted(cache.glob("helm-*/helm"))
+    return shutil.which("helm") or (str(built[-1]) if built else None)
+
+
+needs_helm = pytest.mark.skipif(helm() is None, reason="no Helm here; make lint builds one and checks the chart")
+
+
+def rendered(*settings: str) -> dict[str, Any]:
+    """The chart's objects, by kind."""
+    arguments = [
+        item for setting in ("image.repository=r.example/a", "image.tag=1", *settings) for item in ("--set", setting)
+    ]
+    command = [str(helm()), "template", "hello", str(CHART), *arguments]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {item["kind"]: item for item in yaml.safe_load_all(text) if item}
+
+
+@needs_helm
+def test_chart_is_what_helm_allows() -> None:
+    command = [str(helm()), "lint", "--strict", str(CHART), "--set", "image.repository=r.example/a,image.tag=1"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@needs_helm
+def test_chart_probes_the_service_and_runs_it_as_nobody() -> None:
+    pod = rendered()["Deployment"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["securityContext"]["runAsNonRoot"] is True
+    assert container["ports"][0]["containerPort"] == 5000
+    assert container["image"] == "r.example/a:1"
+    assert "limits" in container["resources"]
+    assert pod["automountServiceAccountToken"] is False
+    assert "imagePullSecrets" not in pod
+
+
+@needs_helm
+def test_chart_has_an_ingress_where_it_has_a_host() -> None:
+    assert set(rendered()) == {"Deployment", "Service"}
+    ingress = rendered("ingress.host=team-hello.k8s.example.com")["Ingress"]["spec"]
+    assert ingress["rules"][0]["host"] == "team-hello.k8s.example.com"
+    assert "ingressClassName" not in ingress, "the cluster's default"
+    assert rendered("ingress.host=a.b", "ingress.className=x")["Ingress"]["spec"]["ingressClassName"] == "x"
+
+
+@needs_helm
+def test_chart_needs_an_image() -> None:
+    result = subprocess.run([str(helm()), "template", str(CHART)], capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "image.repository is empty" in result.stderr
+
+
+@needs_helm
+def test_chart_uses_a_pull_secret() -> None:
+    pod = rendered("image.pullSecret=registry")["Deployment"]["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
