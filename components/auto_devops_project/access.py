@@ -69,4 +69,4 @@ def docker_config(registry: str, username: str, password: str) -> str:
 
 def curl_header(token: str) -> str:
     """curl's configuration file that sends GitLab's token, which therefore is on no command line."""
-    return f'header = "PRIVATE-TOKEN: {token}"\n'
+    return f'header = "PRIVATE-TOKEN: {token.strip()}"\n'
