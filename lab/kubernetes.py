@@ -116,6 +116,13 @@ def build_addons(log: StepLog) -> str:
     return f"built {', '.join(made)}" if made else "already built"
 
 
+def helm(log: StepLog) -> Path:
+    """The program `helm`, built if need be."""
+    component = _addon("helm")
+    _build(log, component)
+    return component.programs / "helm"
+
+
 def push_images(log: StepLog, version: str = VERSION) -> str:
     """Put the images of the cluster and its add-ons into the mirror's registry."""
     wanted = [*_release_images(version), *_addon_images()]

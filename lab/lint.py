@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import paths
+from lab import kubernetes, paths
+from lab.steps import StepLog
 
 _BIN = paths.VENV / "bin"
+# What a chart has no default of.
+REQUIRED_VALUES = {"microservice": ("--set=image.repository=registry.test/hello,image.tag=1",)}
 
 
 def shell_scripts() -> list[str]:
@@ -26,6 +29,7 @@ def shell_scripts() -> list[str]:
 
 def main() -> int:
     """Run the checks; returns 1 if one failed."""
+    helm = kubernetes.helm(StepLog(paths.BUILD / "lint.log"))
     checks: dict[str, list[str | Path]] = {
         "ruff check": [_BIN / "ruff", "check", "."],
         "ruff format": [_BIN / "ruff", "format", "--check", "."],
@@ -33,6 +37,19 @@ def main() -> int:
         "shellcheck": ["shellcheck", "--external-sources", *shell_scripts()],
         "go vet": ["go", "vet", "-C", paths.SOURCES, "./..."],
     }
+    for chart in sorted((paths.REPOSITORY / "charts").glob("*/Chart.yaml")):
+        name = chart.parent.name
+        checks[f"helm lint {name}"] = [
+            helm,
+            "lint",
+            "--strict",
+            "--quiet",
+            *REQUIRED_VALUES.get(name, ()),
+            chart.parent,
+        ]
+    for module in sorted((paths.REPOSITORY / "services").glob("*/go.mod")):
+        # Without a C compiler, as the services' images are built.
+        checks[f"go vet {module.parent.name}"] = ["env", "CGO_ENABLED=0", "go", "vet", "-C", module.parent, "./..."]
     failed = []
     for name, command in checks.items():
         print(f"== {name}", flush=True)
