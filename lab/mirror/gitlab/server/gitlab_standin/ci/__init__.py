@@ -1,0 +1,1 @@
+"""Pipelines: the CI language, variables, jobs and their logs."""

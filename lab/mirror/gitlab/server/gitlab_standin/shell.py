@@ -1,0 +1,45 @@
+"""gitlab-shell: what sshd runs for someone who has a key. `authorized-keys KEY` answers sshd's question before that."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from gitlab_standin.internal_client import ask, ask_text
+
+_COMMANDS = {"git-upload-pack", "git-receive-pack", "git-upload-archive"}
+
+
+def main(arguments: list[str]) -> int:
+    socket = Path(os.environ.get("GITLAB_SHELL_SOCKET", "/run/gitlab/internal.sock"))
+    secret = Path(os.environ.get("GITLAB_SHELL_SECRET", "/var/opt/gitlab/gitlab-shell/.gitlab_shell_secret"))
+    if arguments[:1] == ["authorized-keys"]:
+        print(ask_text(socket, secret, "authorized_keys", {"key": " ".join(arguments[1:])}), end="")
+        return 0
+    who = arguments[0]
+    words = shlex.split(os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+    if words[:1] == ["git"] and len(words) > 1:
+        words = [f"git-{words[1]}", *words[2:]]
+    if not words:
+        print(f"Welcome to GitLab, @{ask(socket, secret, 'allowed', {'who': who})['user']}!")
+        return 0
+    if words[0] not in _COMMANDS or len(words) != 2:
+        print(f"remote: ERROR: {words[0]} is not supported by the lab's GitLab", file=sys.stderr)
+        return 1
+    answer = ask(socket, secret, "allowed", {"who": who, "command": words[0], "project": words[1]})
+    if not answer["status"]:
+        rule = "=" * 72
+        print(
+            f"remote: \nremote: {rule}\nremote: \nremote: ERROR: {answer['message']}\nremote: \nremote: {rule}\nremote: ",
+            file=sys.stderr,
+        )
+        return 1
+    env = {**os.environ, **answer["environment"], "LC_ALL": "C.UTF-8"}
+    os.execvpe("git", ["git", words[0].removeprefix("git-"), answer["path"]], env)
+    raise AssertionError("execvpe returned")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""One running installation: settings, secrets, database, and the signals between its parts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from gitlab_standin import clock
+from gitlab_standin.database import Database
+from gitlab_standin.repository import Repositories
+from gitlab_standin.settings import Settings
+from gitlab_standin.vault import Vault
+
+
+class Site:
+    """What every part of the server works with."""
+
+    def __init__(self, settings: Settings, vault: Vault | None = None) -> None:
+        self.settings = settings
+        self.vault = vault or Vault(settings.secrets)
+        self.db = Database(settings.database)
+        self.repositories = Repositories(settings)
+        self.background = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="sidekiq")
+        self._queue = threading.Condition()
+        self._queue_version = 0
+
+    def later(self, task: Callable[[], object]) -> None:
+        """Do something in the background, as Sidekiq would; what goes wrong is printed to the log."""
+
+        def guarded() -> None:
+            try:
+                task()
+            except Exception as error:
+                import traceback
+
+                print(f"{clock.now()} background task failed: {error}\n{traceback.format_exc()}", flush=True)
+
+        self.background.submit(guarded)
+
+    @property
+    def queue_version(self) -> str:
+        """Changes when a runner may find new jobs."""
+        return str(self._queue_version)
+
+    def queue_changed(self) -> None:
+        """Wake the runners that wait for jobs."""
+        with self._queue:
+            self._queue_version += 1
+            self._queue.notify_all()
+
+    def wait_for_queue(self, version: str, seconds: float) -> None:
+        """Return when the queue has another version, or after some seconds."""
+        with self._queue:
+            self._queue.wait_for(lambda: str(self._queue_version) != version, timeout=seconds)
