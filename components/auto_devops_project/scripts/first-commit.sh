@@ -20,11 +20,7 @@ give_up() {
 status=$(ask "$repository/branches?per_page=1")
 case $status in
 200) ;;
-401)
-  # A project that was made anew gets its commit again with what was kept of the first time, token included.
-  give_up "GitLab does not take the token (401)" "a token of the platform that is still good" \
-    "pulumi state delete the resource …-first-commit of $PROJECT, then pulumi up"
-  ;;
+401) give_up "GitLab does not take the token (401)" "the token of the platform" "pulumi up" ;;
 *) give_up "$repository/branches answered $status" "200 from GitLab" "look at https://$GITLAB/-/health, then pulumi up" ;;
 esac
 
