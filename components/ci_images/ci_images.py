@@ -15,7 +15,7 @@ from components.registry_host import Login
 from components.templates import render
 
 SCRIPTS = Path(__file__).parent / "scripts"
-TRUST = SCRIPTS / "trust.sh"
+TRUST = Path(__file__).parent / "context" / "trust.sh"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,10 @@ import pulumi_gitlab as gitlab
 import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 
 from components.auto_devops_project import (
@@ -35,7 +40,7 @@ from components.gitlab_runner.gitlab_runner import configuration
 from components.host import Host, HostArgs
 from components.registry_host import Login
 from tests.unit import recording
-from tests.unit.conftest import ROOT, unpacked
+from tests.unit.conftest import ROOT, Run, good_settings, run_with, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -352,6 +357,70 @@ def test_projects_do_not_share_a_cache() -> None:
     runners = tomllib.loads(unpacked(recorder.one("runner-configuration"))["files/config.toml"])["runners"]
     caches = [volume for runner in runners for volume in runner["docker"]["volumes"] if volume.endswith(":/cache")]
     assert len(set(caches)) == 2
+
+
+# The whole program
+
+
+@pytest.fixture(scope="module")
+def stack(keys: Path) -> Recorder:
+    """What the program registers with two projects."""
+    projects = [
+        {"group": "team", "name": "hello", "pipeline": "custom", "source": str(SERVICES / "hello-custom")},
+        {"group": "team", "name": "auto", "pipeline": "auto"},
+    ]
+    return run_with(good_settings(keys) | {"projects": projects, "ci": {"goProxy": "https://mirror.corp/go"}})
+
+
+def test_program_makes_each_group_once(stack: Recorder) -> None:
+    assert [r.name for r in stack.of_type("gitlab:index/group:Group")] == ["group-team-group"]
+    assert [r.name for r in stack.of_type("auto-devops:index:AutoDevOpsProject")] == [
+        "project-team-auto",
+        "project-team-hello",
+    ]
+
+
+def test_program_registers_both_with_the_runner(stack: Recorder) -> None:
+    files = unpacked(stack.one("gitlab-runner-configuration", COMMAND))
+    names = [runner["name"] for runner in tomllib.loads(files["files/config.toml"])["runners"]]
+    assert names == ["team-auto", "team-hello"]
+    container = stack.one("gitlab-runner-container", "docker:index/container:Container")
+    assert container.provider == "gitlab-server-engine"
+
+
+def test_images_wait_for_the_registry_and_its_name(stack: Recorder) -> None:
+    dependencies = stack.one("ci-images-go", COMMAND).dependencies
+    assert {"registry-host-verify", "dns-resolver-registry"} <= set(dependencies)
+
+
+def test_gitlab_and_cluster_do_not_wait_for_the_images(stack: Recorder) -> None:
+    for name in ("gitlab-server-ready", "k8s-node-ready"):
+        assert not [d for d in stack.one(name, COMMAND).dependencies if d.startswith("ci-images")]
+
+
+def test_mirrors_ca_is_in_the_images_too(run_program: Run, good: dict[str, Any], tmp_path: Path) -> None:
+    """Jobs download Go modules from there."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "ca.crt").write_bytes(pem)
+    good["mirrors"] = {"caCertificateFile": str(tmp_path / "ca.crt"), "images": {"docker.io": "mirror.corp:5000"}}
+    good["projects"] = [{"group": "team", "name": "hello", "pipeline": "custom"}]
+    files = unpacked(run_program(good).one("ci-images-go", COMMAND))
+    assert files["files/mirrors.crt"] == pem.decode()
+    assert "FROM mirror.corp:5000/library/golang:" in files["files/Dockerfile"]
+
+
+def test_without_projects_there_is_a_runner_and_no_images(run_program: Run, good: dict[str, Any]) -> None:
+    recorder = run_program(good)
+    assert recorder.one("gitlab-runner-container", "docker:index/container:Container")
+    assert not [r.name for r in recorder.everything if r.name.startswith(("ci-images", "project-", "group-"))]
 
 
 # The images of jobs
