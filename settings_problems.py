@@ -83,6 +83,9 @@ def problems_of(error: ValidationError, model: type[BaseModel] | None, prefix: s
 
 def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> Problem:
     location = [str(part) for part in details["loc"]]
+    # Pydantic's word for a name, not a value, that is wrong.
+    named = location[-1:] == ["[key]"]
+    location = location[:-1] if named else location
     key = ".".join([prefix, *location] if prefix else location)
     field = _field(model, location)
     example = str(field.examples[0]) if field and field.examples else "VALUE"
@@ -96,7 +99,7 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
         expected = (field.description if field else None) or "a value"
         return Problem(key, "nothing", expected, set_command(key, example, secret=secret))
     if kind == "setting":
-        fix = context["fix"] or set_command(key, example, secret=secret)
+        fix = remove_command(key) if named else context["fix"] or set_command(key, example, secret=secret)
         return Problem(key, _found(key, value), context["expected"], fix)
     if kind == "literal_error":
         choices = context["expected"]

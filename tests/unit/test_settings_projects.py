@@ -1,0 +1,131 @@
+"""Wrong settings of projects and of the images of their jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from settings_problems import Problem, report
+from tests.unit.conftest import ROOT
+from tests.unit.test_settings import problems
+
+Config = dict[str, Any]
+HELLO = {"group": "team", "name": "hello", "pipeline": "custom"}
+
+# The projects; the key that must be named; words of what is expected; words of the fix.
+BAD: dict[str, tuple[list[object], str, str, str]] = {
+    "no group": ([{"name": "a", "pipeline": "auto"}], "projects[0].group", "the group", "projects[0].group"),
+    "no pipeline": ([{"group": "a", "name": "a"}], "projects[0].pipeline", "GitLab's Auto DevOps", "custom"),
+    "unknown pipeline": ([HELLO | {"pipeline": "autos"}], "projects[0].pipeline", "'auto'", " auto"),
+    "unknown key": ([HELLO | {"brnch": "main"}], "projects[0].brnch", "did you mean projects[0].branch", "config rm"),
+    "capitals": ([HELLO | {"name": "Hello"}], "projects[0].name", "lower-case letters", "projects[0].name"),
+    "GitLab's own group": ([HELLO | {"group": "admin"}], "projects[0].group", "neither GitLab nor", "team"),
+    "platform's own group": ([HELLO | {"group": "auto-devops"}], "projects[0].group", "nor the platform", "team"),
+    "GitLab's own project": ([HELLO | {"name": "tree"}], "projects[0].name", "GitLab does not use", "hello"),
+    "cluster's own namespace": (
+        [{"group": "kube", "name": "system", "pipeline": "auto"}],
+        "projects[0].name",
+        "the namespace kube-system",
+        "hello",
+    ),
+    "too long": ([HELLO | {"name": "a" * 60}], "projects[0].name", "one label in DNS", "SHORTER"),
+    "twice": ([HELLO, HELLO], "projects[1].name", "projects[0] is team-hello already", "config rm"),
+    "the same name in DNS": (
+        [{"group": "a-b", "name": "c", "pipeline": "auto"}, {"group": "a", "name": "b-c", "pipeline": "auto"}],
+        "projects[1].name",
+        "projects[0] is a-b-c already",
+        "projects[1]",
+    ),
+    "no directory": ([HELLO | {"source": "/nowhere"}], "projects[0].source", "a directory", "projects[0].source"),
+    "directory without a pipeline": (
+        [HELLO | {"source": str(ROOT / "charts")}],
+        "projects[0].source",
+        ".gitlab-ci.yml",
+        "services/hello-custom",
+    ),
+    "bad branch": ([HELLO | {"branch": "a..b"}], "projects[0].branch", "a branch's name", "main"),
+    "bad variable": (
+        [HELLO | {"variables": {"A-B": "c"}}],
+        "projects[0].variables.A-B",
+        "variable's name",
+        "config rm",
+    ),
+    "short secret": ([HELLO | {"secrets": {"KEY": "short"}}], "projects[0].secrets.KEY", "at least 8", "--secret"),
+    "secret in plain text": (
+        [HELLO | {"secrets": {"KEY": "long-enough"}}],
+        "projects[0].secrets.KEY",
+        "an encrypted secret",
+        "config set --secret",
+    ),
+    "variable and secret": (
+        [HELLO | {"variables": {"KEY": "a"}, "secrets": {"KEY": "long-enough"}}],
+        "projects[0].variables.KEY",
+        "one value",
+        "config rm",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_project_is_named_with_its_fix(good: Config, kind: str) -> None:
+    projects, key, expected, fix = BAD[kind]
+    good["projects"] = projects
+    found = problems(good)
+    named = [p for p in found if p.key == key]
+    assert named, f"no problem of {key} in {found}"
+    assert any(expected in p.expected and fix in p.fix for p in named), named
+
+
+def test_projects_are_a_list(good: Config) -> None:
+    good["projects"] = '{"hello": {}}'
+    assert [(p.key, p.expected) for p in problems(good)] == [("projects", "a list")]
+
+
+def test_projects_need_gitlab_and_a_cluster(good: Config) -> None:
+    good["projects"] = [HELLO]
+    del good["gitlab"], good["kubernetes"]
+    assert {p.key for p in problems(good)} == {"gitlab.host", "kubernetes.host"}
+
+
+def test_secrets_are_never_shown(good: Config) -> None:
+    good["projects"] = [HELLO | {"secrets": {"KEY": "two words"}}]
+    text = report(problems(good), "dev")
+    assert "two words" not in text
+    assert "[hidden]" in text
+
+
+def test_a_secret_in_a_misspelt_object_is_not_shown(good: Config) -> None:
+    good["projects"] = [HELLO | {"secretes": {"KEY": "correct horse"}}]
+    assert "correct horse" not in report(problems(good), "dev")
+
+
+def test_encrypted_secrets_are_fine(good: Config) -> None:
+    good["projects"] = [HELLO | {"secrets": {"KEY": "long-enough"}}]
+    parsed = settings.parse(good, {"projects"})
+    assert parsed.projects[0].secrets["KEY"].get_secret_value() == "long-enough"
+
+
+def test_a_source_that_is_too_large(good: Config, tmp_path: Path) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text("")
+    (tmp_path / "large").write_bytes(bytes(5 * 2**20))
+    good["projects"] = [HELLO | {"source": str(tmp_path)}]
+    assert [p.key for p in problems(good)] == ["projects[0].source"]
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "large").rename(tmp_path / ".git" / "large")
+    assert settings.parse(good).projects[0].source == tmp_path, "git's own files are not committed"
+
+
+@pytest.mark.parametrize("value", ["mirror.corp/go", "https://mirror.corp/go direct", ""])
+def test_bad_go_proxy(good: Config, value: str) -> None:
+    good["ci"] = {"goProxy": value}
+    found: list[Problem] = problems(good)
+    assert [p.key for p in found] == ["ci.goProxy"]
+    assert "GOPROXY" in found[0].expected
+
+
+@pytest.mark.parametrize("value", ["https://mirror.corp/go,direct", "off", "https://a|https://b"])
+def test_good_go_proxy(good: Config, value: str) -> None:
+    assert settings.parse(good | {"ci": {"goProxy": value}}).ci.go_proxy == value
