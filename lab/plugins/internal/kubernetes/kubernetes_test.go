@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -445,6 +446,38 @@ func TestReadSeesDriftAndWhatIsGone(t *testing.T) {
 	delete(server.objects, path)
 	if got := read(); got.ID != "" || got.Outputs != nil {
 		t.Errorf("what is gone is read as %v", got)
+	}
+}
+
+func TestAServiceAccountsTokenIsWaitedForAndTold(t *testing.T) {
+	server := newAPI(t)
+	p := newProvider(t, map[string]any{"kubeconfig": server.kubeconfig()})
+	const token, path = "kubernetes:core/v1:Secret", "/api/v1/namespaces/default/secrets/s"
+	news := p.check(t, token, nil, object("v1", "Secret", "s", map[string]any{"type": "kubernetes.io/service-account-token"})).Properties
+	filled := make(chan bool)
+	go func() { // the cluster's controller
+		defer close(filled)
+		for !server.saw("GET " + path) {
+			time.Sleep(time.Millisecond)
+		}
+		server.mutex.Lock()
+		defer server.mutex.Unlock()
+		server.objects[path]["data"] = map[string]any{"ca.crt": "Q0E=", "token": "ZXk="}
+	}()
+	created, err := p.create(t, token, news, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-filled
+	data := created.Properties["data"]
+	if !data.IsSecret() || data.SecretValue().Element.ObjectValue()["token"].StringValue() != "ZXk=" {
+		t.Fatalf("got %v", created.Properties)
+	}
+	got, err := p.Read(t.Context(), plugin.ReadRequest{
+		URN: urn(token), Type: token, ID: "default/s", Inputs: news, State: created.Properties,
+	})
+	if err != nil || !got.Inputs.DeepEquals(news) || !got.Outputs["data"].DeepEquals(data) {
+		t.Errorf("the token is drift: %v, %v", got, err)
 	}
 }
 
