@@ -1,15 +1,28 @@
 """The stack: a few machines become a private Auto DevOps platform.
 
 The story: read the settings; reach every machine and make it trust one CA and ask one name server; put the registry
-with the shared Docker engine on its machine; export what people and other stacks need.
+with the shared Docker engine on its machine, GitLab on another; export what people and other stacks need.
 """
+
+import datetime
+from pathlib import Path
 
 import pulumi
 
 import settings
+from components.auto_devops_project import (
+    AutoDevOpsProject,
+    AutoDevOpsProjectArgs,
+    Platform,
+    ProjectGroup,
+    ProjectGroupArgs,
+    roles,
+)
 from components.ca import CA, CaArgs
+from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
-from components.docker_engine import DockerEngine, DockerEngineArgs
+from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_server import GitLabServer, GitLabServerArgs
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
 from components.registry_host import Login, RegistryHost, RegistryHostArgs
@@ -29,6 +42,8 @@ hosts = {
             passphrase=machine.passphrase,
             host_key=machine.host_key,
             repair=stack.repair,
+            moves_from=machine.moves_from,
+            keeps_old_port=machine.keeps_old_port,
         ),
     )
     for name, machine in stack.machines.items()
@@ -55,6 +70,7 @@ trust = {name: ca.trust(host, stack.mirror_ca_certificate) for name, host in hos
 # Names: an own server that all machines ask, or somebody else's.
 dns_server: pulumi.Output[str] | None = None
 dns_address = ""
+resolvers: list[pulumi.Resource] = []
 if stack.dns.provider == "bind9" and stack.dns.host:
     dns = DNS(
         "dns",
@@ -69,8 +85,7 @@ if stack.dns.provider == "bind9" and stack.dns.host:
         ),
     )
     dns_server, dns_address = dns.server, hosts[stack.dns.host].address
-    for host in hosts.values():
-        dns.resolve_for(host)
+    resolvers = [dns.resolve_for(host) for host in hosts.values()]
 
 # The registry and the Docker engine that everyone shares.
 if stack.docker.unprotected_tcp_2375:
@@ -79,7 +94,9 @@ if stack.docker.unprotected_tcp_2375:
         f"auto-devops:docker.unprotectedTcp2375 is true: whoever reaches {address}:2375 is root there. "
         "Use the client certificate (output dockerClient) with port 2376, and remove the setting."
     )
-login = stack.registry.login
+login: Login | None = None
+if stack.registry.login:
+    login = Login(stack.registry.login.username, stack.registry.login.password.get_secret_value())
 registry = RegistryHost(
     "registry-host",
     RegistryHostArgs(
@@ -90,7 +107,7 @@ registry = RegistryHost(
         images={role: stack.mirrors.image(image) for role, image in stack.registry.images},
         registry_mirrors=stack.docker_hub_mirrors,
         unprotected_tcp=stack.docker.unprotected_tcp_2375,
-        login=Login(login.username, login.password.get_secret_value()) if login else None,
+        login=login,
         ui_title=stack.registry.ui_title,
         allow_deletion=stack.registry.allow_deletion,
         gc_schedule=stack.registry.garbage_collection.schedule,
@@ -98,18 +115,38 @@ registry = RegistryHost(
     ),
 )
 
-# GitLab's machine runs its containers on an engine of its own.
+# GitLab, on a machine of its own.
+gitlab: GitLabServer | None = None
 if stack.gitlab.host:
-    DockerEngine(
-        "gitlab-docker",
-        DockerEngineArgs(
+    gitlab = GitLabServer(
+        "gitlab-server",
+        GitLabServerArgs(
             host=hosts[stack.gitlab.host],
+            ca=ca,
             trusted=trust[stack.gitlab.host],
+            domain=domain,
+            image=stack.mirrors.image(stack.gitlab.image),
+            version=stack.gitlab.version,
+            ca_file=Path.home() / f".cache/auto-devops/ca/{pulumi.get_stack()}.crt",
+            today=datetime.datetime.now(datetime.UTC).date(),
             registry_mirrors=stack.docker_hub_mirrors,
+            ssh_port=stack.gitlab.ssh_port,
+            registry_port=stack.gitlab.registry_port,
+            data_directory=stack.gitlab.data_directory,
+            keep_data=stack.gitlab.keep_data,
+            memory=stack.gitlab.memory,
+            token_days=stack.gitlab.token_days,
+            lfs=stack.gitlab.lfs,
+            kas=stack.gitlab.kas,
+            monitoring_networks=stack.gitlab.monitoring_networks,
         ),
     )
+    pulumi.export("gitlabUrl", gitlab.url)
+    pulumi.export("gitlabRegistry", gitlab.registry)
+    pulumi.export("gitlabSshPort", gitlab.ssh_port)
 
 # The cluster, on its machine and any number of workers.
+cluster: K8sNode | None = None
 if stack.kubernetes.host:
     cluster = K8sNode(
         "k8s-node",
@@ -135,6 +172,88 @@ if stack.kubernetes.host:
     pulumi.export("kubernetesEndpoint", cluster.endpoint)
     pulumi.export("kubernetesVersion", cluster.version)
     pulumi.export("baseDomain", cluster.base_domain)
+
+# Projects: a push becomes an answer at http://<group>-<project>.k8s.<domain>.
+projects: dict[str, AutoDevOpsProject] = {}
+if stack.projects and gitlab and stack.gitlab.host and cluster:
+    upstream = stack.ci.images.model_dump(by_alias=True)
+    needed = {role for project in stack.projects for role in roles(project.pipeline)}
+    mirrors_ca = {"mirrors.crt": stack.mirror_ca_certificate} if stack.mirror_ca_certificate else {}
+    images = CiImages(
+        "ci-images",
+        CiImagesArgs(
+            host=hosts[stack.registry.host],
+            domain=domain,
+            bases={role: stack.mirrors.image(upstream[role]) for role in needed},
+            certificates={"platform.crt": ca.certificate, **mirrors_ca},
+            # Pushing needs the registry, and its name.
+            ready=[registry, *resolvers],
+            login=login,
+        ),
+    )
+    platform = Platform(
+        domain=domain,
+        gitlab_host=hosts[stack.gitlab.host],
+        gitlab_provider=gitlab.provider,
+        gitlab_token=gitlab.token,
+        kubernetes_provider=cluster.provider,
+        kubernetes_endpoint=cluster.endpoint,
+        images=images.references,
+        runtime_image=stack.mirrors.image(stack.ci.images.runtime),
+        go_proxy=stack.ci.go_proxy,
+        login=login,
+        # A pipeline that begins at once has names, and an ingress that answers for what it deploys.
+        ready=[cluster, *resolvers],
+    )
+    groups = {
+        path: ProjectGroup(f"group-{path}", ProjectGroupArgs(path=path, gitlab_provider=gitlab.provider))
+        for path in dict.fromkeys(project.group for project in stack.projects)
+    }
+    projects = {
+        project.slug: AutoDevOpsProject(
+            f"project-{project.slug}",
+            AutoDevOpsProjectArgs(
+                platform=platform,
+                group=groups[project.group],
+                project=project.name,
+                pipeline=project.pipeline,
+                branch=project.branch,
+                source=project.source,
+                variables=project.variables,
+                secrets={key: secret.get_secret_value() for key, secret in project.secrets.items()},
+            ),
+        )
+        for project in stack.projects
+    }
+if gitlab and stack.gitlab.host:
+    GitLabRunner(
+        "gitlab-runner",
+        GitLabRunnerArgs(
+            host=hosts[stack.gitlab.host],
+            trusted=trust[stack.gitlab.host],
+            docker_provider=gitlab.docker_provider,
+            ca=ca,
+            domain=domain,
+            image=stack.mirrors.image(stack.ci.images.runner),
+            default_image=stack.mirrors.image(stack.ci.images.runtime),
+            helper_image=stack.mirrors.image(stack.ci.images.helper) if stack.ci.images.helper else None,
+            registrations=[Registration(name, project.runner_token) for name, project in projects.items()],
+            concurrent=stack.ci.concurrent,
+            name_server=dns_address,
+        ),
+    )
+pulumi.export(
+    "projects",
+    {
+        name: {
+            "url": project.project_url,
+            "serviceUrl": project.service_url,
+            "cloneHttps": project.clone_https,
+            "cloneSsh": project.clone_ssh,
+        }
+        for name, project in projects.items()
+    },
+)
 
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)

@@ -31,6 +31,8 @@ IMAGE = re.compile(
     r"^(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/(?P<path>[a-z0-9._/-]+)"
     r"(?::[A-Za-z0-9_][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
 )
+# How the version stands in the tag of GitLab's images.
+GITLAB_VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?$")
 CALENDAR = re.compile(r"^[A-Za-z0-9*,./~: -]+$")
 
 
@@ -90,6 +92,30 @@ def _image(value: object) -> str:
     if not match or (":" not in text.rsplit("/", 1)[-1] and "@" not in text):
         raise rejected(
             "an image with its registry and a tag or digest, such as docker.io/library/nginx:1.28-alpine",
+        )
+    return text
+
+
+def _gitlab_image(value: object) -> str:
+    text = _image(value)
+    if not GITLAB_VERSION.search(text):
+        raise rejected(
+            "a tag with GitLab's version, such as 19.2.0-ce.0: upgrades that GitLab does not support are refused by it",
+            set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.2.0-ce.0"),
+        )
+    return text
+
+
+def _directory(value: object) -> str:
+    text = _text(value)
+    first, *rest = text.removeprefix("/").split("/")
+    parts = (first, *rest)
+    plain = text.startswith("/") and all(re.match(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", part) for part in parts)
+    system = ("bin", "boot", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "tmp", "usr")
+    if not plain or not rest or first in system:
+        raise rejected(
+            "a directory of its own for data on the machine, at least two levels deep and not one of the system's, "
+            "such as /srv/gitlab"
         )
     return text
 
@@ -185,6 +211,8 @@ Address = Annotated[str, BeforeValidator(_address)]
 Network = Annotated[str, BeforeValidator(_network)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
 Image = Annotated[str, BeforeValidator(_image)]
+GitLabImage = Annotated[str, BeforeValidator(_gitlab_image)]
+MachineDirectory = Annotated[str, BeforeValidator(_directory)]
 ImageRegistry = Annotated[str, BeforeValidator(_image_registry)]
 HttpsUrl = Annotated[str, BeforeValidator(_https_url)]
 HostKey = Annotated[str, BeforeValidator(_host_key)]
@@ -417,10 +445,57 @@ class KubernetesSettings(Section):
     containerd: dict[str, Any] = Field(default_factory=dict, description="further keys of containerd's CRI plugin")
 
 
-class PlacementSettings(Section):
-    """A role that so far has no settings but its machine."""
+class GitLabSettings(Section):
+    """GitLab and its machine."""
 
-    host: str | None = Field(None, description="the machine", examples=["gitlab"])
+    host: str | None = Field(None, description="the machine; none: no GitLab", examples=["gitlab"])
+    image: GitLabImage = Field(
+        "docker.io/gitlab/gitlab-ce:19.2.0-ce.0",
+        description="the image, with the version in its tag",
+        examples=["docker.io/gitlab/gitlab-ce:19.2.0-ce.0"],
+    )
+    ssh_port: Port = Field(
+        22, description="the port of git by SSH; if it is the machine's own sshd's, that moves", examples=[22]
+    )
+    machine_ssh_port: Port | None = Field(
+        None,
+        description="where the machine's own sshd moves to; none: to 2222 where GitLab takes its port, else nowhere",
+        examples=[2222],
+    )
+    registry_port: Port = Field(4567, description="the port of GitLab's own registry", examples=[4567])
+    data_directory: MachineDirectory = Field(
+        "/srv/gitlab", description="where all data are on the machine", examples=["/srv/gitlab"]
+    )
+    keep_data: bool = Field(
+        False, description="true leaves the data on the machine when GitLab leaves the stack", examples=["true"]
+    )
+    memory: Literal["constrained", "standard", "large"] = Field(
+        "standard",
+        description="how large the machine is: constrained about 4 GB, standard 8 GB, large more, where GitLab chooses",
+    )
+    token_days: int = Field(
+        180,
+        ge=2,
+        le=365,
+        description="how many days the stack's own access token is good for; an up in its second half renews it",
+        examples=[180],
+    )
+    lfs: bool = Field(True, description="whether repositories may have large files (Git LFS)", examples=["true"])
+    kas: bool = Field(
+        True, description="whether GitLab serves agents for Kubernetes (KAS), where it can", examples=["true"]
+    )
+    monitoring_networks: list[Network] = Field(
+        default_factory=lambda: ["172.16.0.0/12"],
+        description="who else sees GitLab's health; the Docker engine's own network on the machine has to be in it",
+        examples=['["172.16.0.0/12"]'],
+    )
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """The version of the image."""
+        match = GITLAB_VERSION.search(self.image)
+        assert match, self.image
+        return int(match[1]), int(match[2]), int(match[3])
 
 
 class CiImages(Section):
@@ -527,7 +602,7 @@ class Settings(BaseModel):
     dns: DnsSettings
     docker: DockerSettings
     registry: RegistrySettings
-    gitlab: PlacementSettings
+    gitlab: GitLabSettings
     kubernetes: KubernetesSettings
     ci: CiSettings
     projects: list[ProjectSettings]
@@ -561,7 +636,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "dns": DnsSettings,
     "docker": DockerSettings,
     "registry": RegistrySettings,
-    "gitlab": PlacementSettings,
+    "gitlab": GitLabSettings,
     "kubernetes": KubernetesSettings,
     "ci": CiSettings,
     "mirrors": MirrorSettings,

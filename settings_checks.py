@@ -42,9 +42,16 @@ SOURCE_LIMIT = 4 * 2**20
 HOST_KEY_PREFERENCE = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
 
 
+# Where the sshd of GitLab's machine goes when GitLab takes its port.
+MOVED_SSH_PORT = 2222
+
+
 @dataclass(frozen=True)
 class Machine:
-    """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64"."""
+    """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
+
+    Where sshd moves to `port`, `moves_from` is where it is at first; it stays there as well if `keeps_old_port`.
+    """
 
     name: str
     address: str
@@ -53,6 +60,8 @@ class Machine:
     private_key: str = field(repr=False)
     passphrase: str | None = field(repr=False)
     host_key: str
+    moves_from: int | None = None
+    keeps_old_port: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,13 +111,14 @@ def check(
     dns = cast("settings.DnsSettings | None", sections.get("dns"))
     registry = cast("settings.RegistrySettings | None", sections.get("registry"))
     mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
-    roles = {name: cast("settings.PlacementSettings | None", sections.get(name)) for name in ("gitlab", "kubernetes")}
-
+    gitlab = cast("settings.GitLabSettings | None", sections.get("gitlab"))
     kubernetes = cast("settings.KubernetesSettings | None", sections.get("kubernetes"))
     if kubernetes:
         _workers(kubernetes, hosts, report)
-    placements = {"registry": registry.host if registry else None} | {
-        n: r.host if r else None for n, r in roles.items()
+    placements = {
+        "registry": registry.host if registry else None,
+        "gitlab": gitlab.host if gitlab else None,
+        "kubernetes": kubernetes.host if kubernetes else None,
     }
     _references({"dns": dns.host if dns else None} | placements, hosts, report)
     _ports(placements, hosts, report)
@@ -124,7 +134,10 @@ def check(
     _projects(projects, placements, report)
     _secrets(ssh, ca, registry, hosts, projects, secret_keys, report)
     if ssh:
-        checked.machines = _machines(ssh, hosts, report)
+        checked.machines = _machines(ssh, hosts, gitlab, report)
+        if gitlab and gitlab.host:
+            host = hosts.get(gitlab.host)
+            _gitlab_ports(gitlab, sshd_ports(gitlab, (host and host.port) or ssh.port)[0], report)
     return checked
 
 
@@ -284,6 +297,28 @@ def source_files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file() and ".git" not in file.relative_to(path).parts)
 
 
+def sshd_ports(gitlab: settings.GitLabSettings, port: int) -> tuple[int, int | None]:
+    """Where the sshd of GitLab's machine ends up, and where it comes from if it moves; `port` is where it is now."""
+    wanted = gitlab.machine_ssh_port or (MOVED_SSH_PORT if gitlab.ssh_port == port else port)
+    return wanted, (port if wanted != port else None)
+
+
+def _gitlab_ports(gitlab: settings.GitLabSettings, sshd: int, report: Any) -> None:
+    """Everything on GitLab's machine that listens has a port of its own."""
+    taken = {80: "GitLab's site", 443: "GitLab's site", 2376: "the Docker engine"}
+    for key, port, what, free in (
+        ("gitlab.sshPort", gitlab.ssh_port, "git by SSH", 2224),
+        ("gitlab.registryPort", gitlab.registry_port, "GitLab's registry", 4567),
+        ("gitlab.machineSshPort", sshd, "the machine's own sshd", MOVED_SSH_PORT),
+    ):
+        if port in taken:
+            while free in taken:
+                free += 1
+            expected = f"another port: {port} is {taken[port]}'s"
+            report(Problem(key, str(port), expected, set_command(key, str(free))))
+        taken.setdefault(port, what)
+
+
 def _lifetimes(ca: settings.CaSettings, report: Any) -> None:
     if ca.renew_before_days >= ca.certificate_days:
         expected = (
@@ -325,7 +360,10 @@ def _secrets(
 
 
 def _machines(
-    ssh: settings.SshSettings, hosts: Mapping[str, settings.HostSettings | None], report: Any
+    ssh: settings.SshSettings,
+    hosts: Mapping[str, settings.HostSettings | None],
+    gitlab: settings.GitLabSettings | None,
+    report: Any,
 ) -> dict[str, Machine]:
     machines: dict[str, Machine] = {}
     keys: dict[tuple[Path, str | None], str | None] = {}
@@ -339,11 +377,17 @@ def _machines(
         if (path, passphrase) not in keys:
             prefix = f"hosts.{name}" if own else "ssh"
             keys[path, passphrase] = _private_key(path, passphrase, prefix, report)
-        port = host.port or ssh.port
-        host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, report)
+        port, moves_from, keeps = host.port or ssh.port, None, False
+        of_gitlab = gitlab is not None and gitlab.host == name
+        host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, of_gitlab, report)
+        if gitlab and of_gitlab:
+            port, moves_from = sshd_ports(gitlab, port)
+            keeps = moves_from is not None and gitlab.ssh_port != moves_from
         key = keys[path, passphrase]
         if key and host_key:
-            machines[name] = Machine(name, host.address, host.user or ssh.user, port, key, passphrase, host_key)
+            machines[name] = Machine(
+                name, host.address, host.user or ssh.user, port, key, passphrase, host_key, moves_from, keeps
+            )
     return machines
 
 
@@ -414,8 +458,11 @@ def _private_key(path: Path, passphrase: str | None, prefix: str, report: Any) -
     return None
 
 
-def _pinned(name: str, address: str, port: int, known_hosts: Path, report: Any) -> str | None:
-    """The machine's key from known_hosts. `ssh-keygen -F` looks it up, since entries may be hashed."""
+def _pinned(name: str, address: str, port: int, known_hosts: Path, may_have_moved: bool, report: Any) -> str | None:
+    """The machine's key from known_hosts.
+
+    A machine whose sshd has moved is often known by its first port only; it has the same keys on every port.
+    """
     key = f"hosts.{name}.hostKey"
     scan = (
         f"ssh-keyscan -p {port} {address} >> {known_hosts}, and compare with /etc/ssh/ssh_host_*_key.pub on the machine"
@@ -425,23 +472,26 @@ def _pinned(name: str, address: str, port: int, known_hosts: Path, report: Any) 
         report(Problem(key, f"nothing, and {known_hosts} does not exist", expected, scan))
         return None
     wanted = address if port == 22 else f"[{address}]:{port}"
+    for entry in dict.fromkeys((wanted, address) if may_have_moved else (wanted,)):
+        found = _known_keys(entry, known_hosts)
+        for kind in HOST_KEY_PREFERENCE:
+            if kind in found:
+                return found[kind]
+    report(Problem(key, f"nothing, and no entry for {wanted} in {known_hosts}", expected, scan))
+    return None
+
+
+def _known_keys(entry: str, known_hosts: Path) -> dict[str, str]:
+    """The keys that known_hosts has under `entry`, by kind. `ssh-keygen -F` looks them up: entries may be hashed."""
     result = subprocess.run(
-        ["ssh-keygen", "-F", wanted, "-f", str(known_hosts)],
+        ["ssh-keygen", "-F", entry, "-f", str(known_hosts)],
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    found = {}
-    for line in result.stdout.splitlines():
-        parts = line.split()
-        if len(parts) >= 3 and not line.startswith(("#", "@")):
-            found[parts[1]] = " ".join(parts[1:3])
-    for kind in HOST_KEY_PREFERENCE:
-        if kind in found:
-            return found[kind]
-    report(Problem(key, f"nothing, and no entry for {wanted} in {known_hosts}", expected, scan))
-    return None
+    lines = [line.split() for line in result.stdout.splitlines() if not line.startswith(("#", "@"))]
+    return {parts[1]: " ".join(parts[1:3]) for parts in lines if len(parts) >= 3}
 
 
 def _certificates(path: Path, key: str, report: Any) -> list[x509.Certificate]:

@@ -28,6 +28,8 @@ class HostArgs:
     """How to reach the machine. `private_key` is an OpenSSH or PEM text, `host_key` "type base64".
 
     Another value of `repair` runs every script on the machine again.
+
+    With `moves_from`, sshd is on that port at first and moves to `port`; it stays there too if `keeps_old_port`.
     """
 
     address: str
@@ -37,6 +39,8 @@ class HostArgs:
     host_key: str
     passphrase: str | None = None
     repair: str = ""
+    moves_from: int | None = None
+    keeps_old_port: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,21 @@ def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str
     return cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(values)))
 
 
+def _connection(args: HostArgs, port: int) -> remote.ConnectionArgs:
+    return remote.ConnectionArgs(
+        host=args.address,
+        port=port,
+        user=args.user,
+        private_key=pulumi.Output.secret(args.private_key),
+        private_key_password=pulumi.Output.secret(args.passphrase) if args.passphrase else None,
+        host_key=args.host_key,
+        # Five dials with growing pauses are about ten seconds: enough for a machine that is just coming up, and no ten
+        # minutes' wait for one that is not there.
+        dial_error_limit=5,
+        per_dial_timeout=10,
+    )
+
+
 @cache
 def _text(path: Path) -> str:
     return path.read_text()
@@ -91,6 +110,8 @@ class Host(pulumi.ComponentResource):
     address: str
     ready: pulumi.Output[str]
     """The system's name, such as "Debian GNU/Linux 12 (bookworm)"; known once the machine is usable."""
+    moved: list[pulumi.Resource]
+    """What leaves sshd's old port free, for whoever wants it; empty where sshd does not move."""
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:Host", name, None, opts)
@@ -98,27 +119,53 @@ class Host(pulumi.ComponentResource):
         self.address = args.address
         self._user = args.user
         self._repair = args.repair
-        self._connection = remote.ConnectionArgs(
-            host=args.address,
-            port=args.port,
-            user=args.user,
-            private_key=pulumi.Output.secret(args.private_key),
-            private_key_password=pulumi.Output.secret(args.passphrase) if args.passphrase else None,
-            host_key=args.host_key,
-            # Five dials with growing pauses are about ten seconds: enough for a machine that is just coming up, and no
-            # ten minutes' wait for one that is not there.
-            dial_error_limit=5,
-            per_dial_timeout=10,
-        )
+        self._connection = _connection(args, args.port)
+        # The functions that change sshd's ports; the last script on the machine needs them to give the port back.
+        moving = {"sshd.sh": _text(SCRIPTS / "sshd.sh")} if args.moves_from else {}
+        opened = [self._open_port(args, args.moves_from, moving)] if args.moves_from else []
+        # By the new port, which proves it before the old one is closed.
         self._ready = self._command(
             f"{name}-ready",
             Script(SCRIPTS / "ready.sh", SCRIPTS / "leave.sh"),
             parent=self,
             variables={"HOST_NAME": name},
-            files={},
+            files=moving,
+            depends_on=opened,
         )
+        self.moved = []
+        if args.moves_from and not args.keeps_old_port:
+            closed = self.run(
+                f"{name}-sshd-closed",
+                Script(SCRIPTS / "sshd-close.sh", SCRIPTS / "sshd-reopen.sh"),
+                parent=self,
+                variables={"HOST_NAME": name, "OLD_PORT": str(args.moves_from), "NEW_PORT": str(args.port)},
+                files=moving,
+            )
+            self.moved = [closed]
         self.ready = self._ready.stdout
         self.register_outputs({"ready": self.ready})
+
+    def _open_port(self, args: HostArgs, old_port: int, files: Mapping[str, str]) -> remote.Command:
+        """The one thing that goes by the old port: sshd listens on the new one as well.
+
+        Whatever changes afterwards, this never runs again: someone else may answer on the old port by then. That is why
+        it has no removal, too; the last of the Host's scripts brings sshd back to where it was.
+        """
+        variables = {"HOST_NAME": self.name, "OLD_PORT": str(old_port), "NEW_PORT": str(args.port)}
+        create = command_line(f"{self.name}-sshd", "install", self._user, variables)
+        return remote.Command(
+            f"{self.name}-sshd",
+            connection=_connection(args, old_port),
+            create=create,
+            update=create,
+            stdin=bundle(Script(SCRIPTS / "sshd-open.sh"), files),
+            logging=remote.Logging.STDERR,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["connection", "create", "update", "stdin", "logging", "add_previous_output_in_env"],
+            ),
+        )
 
     def run(
         self,

@@ -10,6 +10,8 @@ from tests.unit.conftest import Run, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
+# The one command by the old port of a machine whose sshd moves: it must never run again; see Host.
+ONCE = "gitlab-sshd"
 CONTAINER = "docker:index/container:Container"
 
 
@@ -29,7 +31,7 @@ def test_every_child_has_its_component_as_parent(good_stack: Recorder) -> None:
 
 def test_components_of_the_design_are_there(good_stack: Recorder) -> None:
     kinds = {r.type.rsplit(":", 1)[-1] for r in good_stack.everything if r.type.startswith("auto-devops:index:")}
-    assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost", "K8sNode"}
+    assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost", "GitLabServer", "GitLabRunner", "K8sNode"}
 
 
 def test_components_register_their_outputs(good_stack: Recorder) -> None:
@@ -46,14 +48,14 @@ def test_every_machine_trusts_the_ca_and_asks_the_name_server(good_stack: Record
 
 def test_engines_start_only_where_the_ca_is_trusted(good_stack: Recorder) -> None:
     assert "ca-trust-registry" in good_stack.one("registry-host-docker-engine").dependencies
-    assert "ca-trust-gitlab" in good_stack.one("gitlab-docker-engine").dependencies
+    assert "ca-trust-gitlab" in good_stack.one("gitlab-server-docker-engine").dependencies
 
 
 def test_machines_do_not_wait_for_each_other(good_stack: Recorder) -> None:
     """The registry's engine and GitLab's, and the name server, are installed at the same time."""
     for name, others in {
         "registry-host-docker-engine": ("dns-", "gitlab-", "k8s-"),
-        "gitlab-docker-engine": ("dns-", "registry-", "k8s-"),
+        "gitlab-server-docker-engine": ("dns-", "registry-", "k8s-"),
         "dns-zone": ("registry-", "gitlab-", "k8s-"),
     }.items():
         waits = [d for d in good_stack.one(name).dependencies if d.startswith(others)]
@@ -65,13 +67,16 @@ def test_every_command_is_run_again_in_place_and_has_a_removal(good_stack: Recor
         assert command.inputs["update"] == command.inputs["create"], command.name
         # They would replace the resource, whose removal would take away what was just made; see Host._command.
         assert "triggers" not in command.inputs, command.name
-        assert command.inputs["delete"], f"{command.name} leaves something behind"
+        assert (command.name == ONCE) != bool(command.inputs.get("delete")), f"{command.name} leaves something behind"
 
 
 def test_repair_runs_every_script_again(run_program: Run, good: dict[str, Any]) -> None:
     good["repair"] = "2026-11-24"
     recorder = run_program(good)
     for command in recorder.of_type(COMMAND):
+        if command.name == ONCE:
+            assert "triggers" not in files(recorder, ONCE)
+            continue
         assert files(recorder, command.name)["triggers"].startswith("2026-11-24"), command.name
 
 
@@ -85,7 +90,7 @@ def test_connections_are_secret_and_pinned(good_stack: Recorder) -> None:
 def test_no_secret_is_on_a_command_line(good_stack: Recorder) -> None:
     """Nothing secret may flow into a command, where `ps` shows it, nor a log."""
     for command in good_stack.of_type(COMMAND):
-        for key in ("create", "update", "delete"):
+        for key in {"create", "update", "delete"} & command.inputs.keys():
             assert not contains_secret(command.inputs[key]), f"{command.name}.{key}"
             assert "KEY " not in command.inputs[key], f"{command.name}.{key}"
         assert command.inputs["logging"] == "stderr"
@@ -113,14 +118,16 @@ def test_sudo_only_where_the_user_is_not_root(good_stack: Recorder) -> None:
     assert good_stack.one("registry-ready").inputs["create"].startswith("env ")
 
 
-def test_containers_are_on_the_stacks_own_engine(good_stack: Recorder) -> None:
+def test_containers_are_on_the_stacks_own_engines(good_stack: Recorder) -> None:
     for container in good_stack.of_type(CONTAINER):
-        assert container.provider == "registry-host-engine"
+        engine = "gitlab-server-engine" if container.name.startswith("gitlab-") else "registry-host-engine"
+        assert container.provider == engine, container.name
         assert container.delete_before_replace, f"{container.name} could not come while the old one has its name"
-    provider = good_stack.one("registry-host-engine")
-    assert provider.inputs["host"] == "tcp://192.168.80.112:2376"
-    assert contains_secret(provider.inputs["keyMaterial"])
-    assert "registry-host-docker-engine" in provider.dependencies
+    for name, address in {"registry-host": "192.168.80.112", "gitlab-server": "192.168.80.113"}.items():
+        provider = good_stack.one(f"{name}-engine")
+        assert provider.inputs["host"] == f"tcp://{address}:2376"
+        assert contains_secret(provider.inputs["keyMaterial"])
+        assert f"{name}-docker-engine" in provider.dependencies
 
 
 def test_pushed_images_are_in_a_volume_of_their_own(good_stack: Recorder) -> None:
@@ -186,7 +193,7 @@ def test_images_are_pulled_through_the_mirror(run_program: Run, good: dict[str, 
     assert names and all(name.startswith("mirror.corp:5000/") for name in names), names
     assert (
         "--registry-mirror=https://mirror.corp:5000"
-        in files(recorder, "gitlab-docker-engine")["files/docker.service.conf"]
+        in files(recorder, "gitlab-server-docker-engine")["files/docker.service.conf"]
     )
 
 

@@ -1,0 +1,15 @@
+# shellcheck shell=bash
+# GitLab's directories on this machine, below DATA. Never takes another directory than before without its content.
+set -euo pipefail
+
+remembered="$STATE/gitlab-data"
+before=$(cat "$remembered" 2>/dev/null || true)
+if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$before/data" ] && [ ! -d "$DATA/data" ]; then
+  fail "GitLab's data in $before, and none in $DATA, which gitlab.dataDirectory names now" "the data to move there first" \
+    "on $(hostname): docker stop gitlab && mkdir -p $(dirname "$DATA") && cp -a $before $DATA && mv $before $before.old; then run pulumi up again"
+fi
+
+mkdir -p "$DATA"/config "$DATA"/logs "$DATA"/data "$DATA"/auto-devops
+chmod 700 "$DATA/auto-devops"
+mkdir -p "$STATE"
+printf '%s\n' "$DATA" >"$remembered"

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# Functions for the scripts that talk to GitLab's container. DATA is GitLab's directory on this machine, NAME is
+# gitlab.<domain>, ADDRESS this machine's.
+set -euo pipefail
+
+# What the stack itself keeps beside GitLab's data; root only.
+# shellcheck disable=SC2034 # for the scripts
+OWN="$DATA/auto-devops"
+CA_FILE="$DATA/config/trusted-certs/auto-devops.crt"
+
+running() { [ "$(docker inspect --format '{{.State.Running}}' gitlab 2>/dev/null)" = true ]; }
+
+# ask URL-PATH [PORT]: the status with which GitLab answers by TLS, checked against the CA and the name, reached by
+# address. What standard input has are further options of curl: so that a token is on no command line.
+ask() {
+  curl -sS -o /dev/null -w '%{http_code}' --max-time 20 --cacert "$CA_FILE" --resolve "$NAME:${2:-443}:$ADDRESS" \
+    -K - "https://$NAME:${2:-443}$1" || true
+}
+
+# run_ruby FILE [TOKEN [EXPIRES]]: runs a file of Ruby in GitLab, by standard input, since it has the token in it.
+run_ruby() {
+  local ruby log
+  ruby=$(<"$1")
+  ruby=${ruby//@TOKEN@/${2:-}}
+  ruby=${ruby//@EXPIRES@/${3:-}}
+  log=$(mktemp)
+  if ! printf '%s\n' "$ruby" | docker exec -i gitlab gitlab-rails runner - >"$log" 2>&1; then
+    log=$(tail -n 15 "$log")
+    if [ -n "${2:-}" ]; then log=${log//$2/[hidden]}; fi
+    say "$log"
+    fail "gitlab-rails runner failed with $(basename "$1") (its last lines are above)" "it to change root's access tokens" \
+      "on $(hostname): docker exec gitlab gitlab-ctl status; then run pulumi up again"
+  fi
+}

@@ -1,0 +1,2 @@
+user = User.find_by_username('root')
+user.personal_access_tokens.active.where(name: 'auto-devops').each(&:revoke!)

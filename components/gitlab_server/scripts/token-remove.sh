@@ -1,0 +1,8 @@
+# shellcheck shell=bash
+# The token goes: from GitLab too, where its data stays. Where the data goes as well, there is nothing to revoke.
+set -euo pipefail
+# shellcheck source=components/gitlab_server/scripts/gitlab.sh
+. "$FILES/gitlab.sh"
+
+if [ "$KEEP_DATA" = true ] && [ -e "$OWN/token" ] && running; then run_ruby "$FILES/revoke-all.rb"; fi
+rm -f "$OWN/token" "$OWN/token.new"
