@@ -122,7 +122,8 @@ class GitLabRunner(pulumi.ComponentResource):
                 "key.pem": client.key,
                 "volumes": "".join(f"{cache_volume(runner)}\n" for runner in sorted(names)),
             },
-            depends_on=[args.trusted],
+            # With the engine: the removal takes away on it what is left of jobs.
+            depends_on=[args.trusted, args.docker_provider],
         )
         self.configured = configured.id
         on_engine = pulumi.ResourceOptions(parent=self, provider=args.docker_provider)
