@@ -109,7 +109,9 @@ def helm() -> str | None:
     return shutil.which("helm") or (str(built[-1]) if built else None)
 
 
-needs_helm = pytest.mark.skipif(helm() is None, reason="no Helm here; make lint builds one and checks the chart")
+# Now: tests have a home of their own.
+HELM = helm()
+needs_helm = pytest.mark.skipif(HELM is None, reason="no Helm here; make lint builds one and checks the chart")
 
 
 def rendered(*settings: str) -> dict[str, Any]:
@@ -117,14 +119,14 @@ def rendered(*settings: str) -> dict[str, Any]:
     arguments = [
         item for setting in ("image.repository=r.example/a", "image.tag=1", *settings) for item in ("--set", setting)
     ]
-    command = [str(helm()), "template", "hello", str(CHART), *arguments]
+    command = [str(HELM), "template", "hello", str(CHART), *arguments]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {item["kind"]: item for item in yaml.safe_load_all(text) if item}
 
 
 @needs_helm
 def test_chart_is_what_helm_allows() -> None:
-    command = [str(helm()), "lint", "--strict", str(CHART), "--set", "image.repository=r.example/a,image.tag=1"]
+    command = [str(HELM), "lint", "--strict", str(CHART), "--set", "image.repository=r.example/a,image.tag=1"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -154,7 +156,7 @@ def test_chart_has_an_ingress_where_it_has_a_host() -> None:
 
 @needs_helm
 def test_chart_needs_an_image() -> None:
-    result = subprocess.run([str(helm()), "template", str(CHART)], capture_output=True, text=True, check=False)
+    result = subprocess.run([str(HELM), "template", str(CHART)], capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "image.repository is empty" in result.stderr
 
