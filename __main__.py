@@ -135,6 +135,7 @@ if stack.kubernetes.host:
     pulumi.export("kubernetesEndpoint", cluster.endpoint)
     pulumi.export("kubernetesVersion", cluster.version)
     pulumi.export("baseDomain", cluster.base_domain)
+    pulumi.export("ingress", cluster.ingress)
 
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)
