@@ -149,7 +149,7 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-ready",
             Script(SCRIPTS / "await-ready.sh", SCRIPTS / "nothing.sh"),
             parent=self,
-            variables={"EXPECTED": expected},
+            variables={"EXPECTED": expected, "VERSION": args.version},
             depends_on=[*networks, approved, *upgraded],
         )
         self.version = ready.stdout.apply(str.strip)
@@ -282,6 +282,7 @@ class K8sNode(pulumi.ComponentResource):
                 "VERSION": args.version,
                 "KUBERNETES_URL": args.mirrors.kubernetes_url,
                 "ROLE": role,
+                "NODE": node.name,
                 "IGNORED": ",".join(ignored),
             },
             files={"programs.sh": PROGRAMS.read_text()},
