@@ -64,12 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     spares.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
     discard = commands.add_parser("discard", help="throw spare machines away")
     discard.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
+    names = [each.name for each in (*MACHINES, *SPARES)]
     restart = commands.add_parser("restart", help="reboot a machine and wait until it is back")
-    restart.add_argument("name", choices=[each.name for each in (*MACHINES, *SPARES)])
+    restart.add_argument("name", choices=names)
     stop = commands.add_parser("stop", help="switch a machine off; restart switches it on")
-    stop.add_argument("name", choices=[each.name for each in (*MACHINES, *SPARES)])
+    stop.add_argument("name", choices=names)
     shell = commands.add_parser("shell", help="open a machine, or run one command there")
-    shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=[each.name for each in (*MACHINES, *SPARES)])
+    shell.add_argument(
+        "name", nargs="?", default=WORKSTATION.name, choices=names
+    )
     shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
     return parser
 

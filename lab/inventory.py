@@ -32,7 +32,7 @@ SERVERS = (
     Machine("k8s", "10.77.0.14", image="resolved"),
 )
 MACHINES = (MIRROR, *SERVERS, WORKSTATION)
-SPARES = tuple(Machine(f"node{number}", f"10.77.0.{30 + number}") for number in range(1, 5))
+SPARES = tuple(Machine(f"node{number}", f"10.77.0.{30 + number}") for number in range(1, 6))
 """Bare machines that `make up` leaves alone: made on demand, for tests and benchmarks of a growing cluster."""
 
 

@@ -73,7 +73,9 @@ def test_a_taken_port_is_told(lab: Lab, bare: object) -> None:
 
 def test_too_little_memory_is_told(lab: Lab, bare: object) -> None:
     """The machine is told that it has less: only this file says how much it is."""
-    lab.on("node1", "printf 'MemTotal: 524288 kB\\n' >/run/meminfo && mount --bind /run/meminfo /proc/meminfo").succeeded()
+    lab.on(
+        "node1", "printf 'MemTotal: 524288 kB\\n' >/run/meminfo && mount --bind /run/meminfo /proc/meminfo"
+    ).succeeded()
     try:
         output = refused_as_worker(lab)
     finally:

@@ -166,6 +166,7 @@ def test_ports_of_ingress(run_program: Run, good: dict[str, Any], ports: str, ne
     line = plain(recorder.one("k8s-node-prepare-k8s").inputs["create"])
     assert (" 80 443" in line) == needs
     component = recorder.one("k8s-node", "auto-devops:index:K8sNode")
+    assert component.outputs
     assert component.outputs["ingress"]["http"].endswith(f":{port}")
     names = [resource.name for resource in recorder.everything]
     assert ("k8s-node-redirect" in names) == (ports == "redirect")
