@@ -111,7 +111,7 @@ class Cluster:
             **stack.environment(),
             "PULUMI_BACKEND_URL": f"file://{directory}",
         }
-        self._pulumi("stack", "init", "bench")
+        self._pulumi("stack", "init")
 
     def up(self, *nodes: Machine) -> Command:
         """`pulumi up` with these machines, the control plane first, begun."""
@@ -131,7 +131,7 @@ class Cluster:
     def forget(self) -> None:
         """The machines are thrown away, so nothing on them is taken back."""
         self._pulumi("stack", "rm", "--yes", "--force")
-        self._pulumi("stack", "init", "bench")
+        self._pulumi("stack", "init")
 
     def _pulumi(self, *arguments: str) -> None:
         Command(self._words(*arguments), self._environment).end()
