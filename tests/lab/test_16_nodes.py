@@ -17,15 +17,13 @@ UNKNOWN_HOST = f"curl -sS --max-time 5 -w ' %{{http_code}}' http://unknown.{BASE
 
 @pytest.fixture(scope="module")
 def bare(lab: Lab) -> Iterator[dict[str, dict[str, list[str]]]]:
-    """Two further machines, and what they are like before anything is done to them."""
+    """Two further machines in the stack, and what they were like before they were."""
     lab.lab("spares", *WORKERS).succeeded()
+    before = {worker: lab.snapshot(worker) for worker in WORKERS}
     for number, worker in enumerate(WORKERS, start=31):
         lab.config(f"hosts.{worker}.address", f"10.77.0.{number}")
     lab.up().succeeded()
-    yield {worker: lab.snapshot(worker) for worker in WORKERS}
-    for worker in WORKERS:
-        lab.config(f"hosts.{worker}", None)
-    lab.up().succeeded()
+    yield before
     lab.lab("discard", *WORKERS).succeeded()
 
 
@@ -59,6 +57,16 @@ def test_a_wrong_checksum_is_told_and_nothing_is_installed(lab: Lab, bare: objec
         lab.on("mirror", f"mv /root/right {KUBELET}.sha256").succeeded()
     assert f"SHA-256 {'0' * 64}, as https://mirror.lab.internal" in output
     lab.on("node1", "test -e /usr/local/bin/kubelet").failed()
+
+
+def test_what_a_failed_first_run_began_is_taken_back(lab: Lab, bare: dict[str, dict[str, list[str]]]) -> None:
+    """Pulumi does not know a script that never succeeded: the machine itself has to."""
+    assert lab.on("node1", "dpkg-query -W -f '${db:Status-Status}' containerd").succeeded().output == "installed"
+    lab.config("hosts.node1", None)
+    lab.up().succeeded()
+    assert difference(bare["node1"], lab.snapshot("node1")) == {}
+    lab.config("hosts.node1.address", "10.77.0.31")
+    lab.up().succeeded()
 
 
 def test_a_taken_port_is_told(lab: Lab, bare: object) -> None:
@@ -110,6 +118,8 @@ def test_two_workers_join_at_once_and_leave_without_a_trace(lab: Lab, bare: dict
         lab.workstation("kubectl delete pod on-node1 on-node2 --now")
     finally:
         lab.config("kubernetes.workers", None)
+        for worker in WORKERS:
+            lab.config(f"hosts.{worker}", None)
         lab.up().succeeded()
     assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
     for worker in WORKERS:
