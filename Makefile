@@ -1,11 +1,11 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down shell status unit lint test bench
+.PHONY: help up preview down shell status unit lint test bench bench-nodes
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 up: ## bring up the lab and stack dev; again: continues, or changes nothing
 	@$(LAB) up
@@ -38,3 +38,6 @@ test: lint ## everything: lint, unit, Go and lab tests
 
 bench: ## how fast `pulumi preview` is
 	@$(PYTHON) -m bench
+
+bench-nodes: ## how fast machines become nodes, beside a plain shell script (about ten minutes)
+	@$(PYTHON) -m bench.nodes

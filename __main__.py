@@ -172,6 +172,7 @@ if stack.kubernetes.host:
     pulumi.export("kubernetesEndpoint", cluster.endpoint)
     pulumi.export("kubernetesVersion", cluster.version)
     pulumi.export("baseDomain", cluster.base_domain)
+    pulumi.export("ingress", cluster.ingress)
 
 # Projects: a push becomes an answer at http://<group>-<project>.k8s.<domain>.
 projects: dict[str, AutoDevOpsProject] = {}

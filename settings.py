@@ -433,8 +433,10 @@ class KubernetesSettings(Section):
     cni_version: Version = Field("1.9.1", description="the version of the CNI plugins", examples=["1.9.1"])
     pod_cidr: Network = Field("10.244.0.0/16", description="the pods' network", examples=["10.244.0.0/16"])
     service_cidr: Network = Field("10.96.0.0/12", description="the services' network", examples=["10.96.0.0/12"])
-    ingress_ports: Literal["host", "nodePort"] = Field(
-        "host", description="how ports 80 and 443 reach ingress: as ports of its pods, or by node ports (30080, 30443)"
+    ingress_ports: Literal["host", "redirect", "nodePort"] = Field(
+        "host",
+        description="how ports 80 and 443 of the node reach ingress: host, as ports of its pod; redirect, through node "
+        "ports 30080 and 30443; nodePort, not at all: your own load balancer asks those",
     )
     images: KubernetesImages = Field(
         default_factory=lambda: KubernetesImages.model_validate({}), description="the images, with their upstream names"

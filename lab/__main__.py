@@ -28,7 +28,7 @@ from lab import (
     verify,
     workstation,
 )
-from lab.inventory import MACHINES, MIRROR, WORKSTATION, Machine, machine
+from lab.inventory import MACHINES, MIRROR, SPARES, WORKSTATION, Machine, machine
 from lab.steps import LabError, Plan, console, elapsed
 
 
@@ -60,12 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="what runs, and which tools are used")
     commands.add_parser("verify", help="check the stack from the workstation")
     commands.add_parser("pulumi", help="run pulumi on stack dev: pulumi ARGUMENT…")
+    spares = commands.add_parser("spares", help="make bare machines beside the others, for tests and benchmarks")
+    spares.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
+    discard = commands.add_parser("discard", help="throw spare machines away")
+    discard.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
+    names = [each.name for each in (*MACHINES, *SPARES)]
     restart = commands.add_parser("restart", help="reboot a machine and wait until it is back")
-    restart.add_argument("name", choices=[each.name for each in MACHINES])
+    restart.add_argument("name", choices=names)
     stop = commands.add_parser("stop", help="switch a machine off; restart switches it on")
-    stop.add_argument("name", choices=[each.name for each in MACHINES])
+    stop.add_argument("name", choices=names)
     shell = commands.add_parser("shell", help="open a machine, or run one command there")
-    shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=[each.name for each in MACHINES])
+    shell.add_argument(
+        "name", nargs="?", default=WORKSTATION.name, choices=names
+    )
     shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
     return parser
 
@@ -93,6 +100,14 @@ def _dispatch(chosen: argparse.Namespace) -> int:
         case "verify":
             plan = Plan(again="python -m lab verify")
             plan.add("verify", verify.run)
+            _run(plan)
+            return 0
+        case "spares":
+            return _spares([machine(name) for name in chosen.names])
+        case "discard":
+            plan = Plan(again=f"python -m lab discard {' '.join(chosen.names)}")
+            removed = [plan.add(f"discard {n}", partial(machines.discard, machine=machine(n))) for n in chosen.names]
+            plan.add("known hosts", machines.collect_known_hosts, removed)
             _run(plan)
             return 0
         case "restart":
@@ -124,6 +139,14 @@ def _up() -> int:
     console.print()
     status.show_summary()
     console.print(f"\nUp in {elapsed(time.monotonic() - started)}.")
+    return 0
+
+
+def _spares(wanted: list[Machine]) -> int:
+    plan = Plan(again=f"python -m lab spares {' '.join(each.name for each in wanted)}")
+    made = [plan.add(f"machine {each.name}", partial(machines.up, machine=each)) for each in wanted]
+    plan.add("known hosts", machines.collect_known_hosts, made)
+    _run(plan)
     return 0
 
 

@@ -32,11 +32,13 @@ SERVERS = (
     Machine("k8s", "10.77.0.14", image="resolved"),
 )
 MACHINES = (MIRROR, *SERVERS, WORKSTATION)
+SPARES = tuple(Machine(f"node{number}", f"10.77.0.{30 + number}") for number in range(1, 6))
+"""Bare machines that `make up` leaves alone: made on demand, for tests and benchmarks of a growing cluster."""
 
 
 def machine(name: str) -> Machine:
     """The machine called `name`; a LookupError names those there are."""
-    for candidate in MACHINES:
+    for candidate in (*MACHINES, *SPARES):
         if candidate.name == name:
             return candidate
-    raise LookupError(f"no machine {name!r} in the lab; there are: {', '.join(m.name for m in MACHINES)}")
+    raise LookupError(f"no machine {name!r} in the lab; there are: {', '.join(m.name for m in (*MACHINES, *SPARES))}")

@@ -17,7 +17,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from lab import apt, engine, images, network, paths
-from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, Machine
+from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, SPARES, Machine
 from lab.steps import LabError, StepLog, wait_until
 
 APT_PROXY_PORT = 3142
@@ -43,6 +43,11 @@ def container(machine: Machine) -> Container:
         return engine.client().containers.get(container_name(machine))
     except NotFound:
         raise LabError(f"machine {machine.name} does not exist", "run `make up`") from None
+
+
+def exists(machine: Machine) -> bool:
+    """Whether the machine has been made, running or not."""
+    return bool(engine.client().containers.list(all=True, filters={"name": f"^/{container_name(machine)}$"}))
 
 
 def make_key(log: StepLog) -> str:
@@ -128,7 +133,8 @@ def collect_known_hosts(log: StepLog) -> str:
     They are read through the engine, not over the network: no one in between can put in another key.
     """
     lines = []
-    for machine in MACHINES:
+    existing = [*MACHINES, *(spare for spare in SPARES if exists(spare))]
+    for machine in existing:
         status, output = _execute(container(machine), ["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"])
         if status:
             raise LabError(f"machine {machine.name} has no SSH host keys: {output.strip()}")
@@ -138,7 +144,7 @@ def collect_known_hosts(log: StepLog) -> str:
     draft = paths.KNOWN_HOSTS.with_suffix(".draft")
     draft.write_text("\n".join(lines) + "\n")
     draft.rename(paths.KNOWN_HOSTS)
-    log.write(f"{len(lines)} keys of {len(MACHINES)} machines")
+    log.write(f"{len(lines)} keys of {len(existing)} machines")
     return f"{len(lines)} keys"
 
 
@@ -191,6 +197,17 @@ def down(log: StepLog) -> int:
     for volume in docker.volumes.list(filters={"label": LABEL}):
         volume.remove(force=True)
     return len(found)
+
+
+def discard(log: StepLog, machine: Machine) -> str:
+    """Throw one machine and its volumes away."""
+    if not exists(machine):
+        return "none there"
+    log.awaiting(f"removal of {machine.name}")
+    container(machine).remove(force=True, v=True)
+    for volume in engine.client().volumes.list(filters={"label": f"{LABEL}={machine.name}"}):
+        volume.remove(force=True)
+    return ""
 
 
 def nameservers() -> list[str]:

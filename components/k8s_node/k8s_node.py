@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ CHARTS = Path(__file__).resolve().parents[2] / "charts"
 PROGRAMS = SCRIPTS / "programs.sh"
 NAMESPACE = "auto-devops"
 API_PORT = 6443
+INGRESS_PORTS = {"http": (80, 30080), "https": (443, 30443)}
+"""Port of the node, and node port of the Service where there is one (charts/ingress/values.yaml has the same)."""
 CONTROL_PLANE_PORTS = "6443 2379 2380 10250 10257 10259"
 WORKER_PORTS = "10250"
 CONTROL_PLANE_MEMORY, WORKER_MEMORY = 1700, 700
@@ -56,7 +59,7 @@ class K8sNodeArgs:
     mirrors: Mirrors
     name_server: str
     images: Mapping[str, str]
-    ingress_ports: Literal["host", "nodePort"] = "host"
+    ingress_ports: Literal["host", "redirect", "nodePort"] = "host"
     kubeadm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     containerd: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,6 +79,8 @@ class K8sNode(pulumi.ComponentResource):
     """Applications are at `<name>.<base_domain>`."""
     version: pulumi.Output[str]
     """The version that runs."""
+    ingress: dict[str, str]
+    """Where ingress answers, by scheme: `{"http": "ADDRESS:80", "https": "ADDRESS:443"}`, or its node ports."""
     provider: kubernetes.Provider
     """The cluster for further resources of pulumi-kubernetes."""
 
@@ -87,24 +92,29 @@ class K8sNode(pulumi.ComponentResource):
         self.endpoint = f"https://{args.host.address}:{API_PORT}"
         self.base_domain = f"k8s.{args.domain}"
 
-        first = self._prepare(name, args.host, CONTROL_PLANE_PORTS, CONTROL_PLANE_MEMORY)
+        own_ports = args.ingress_ports != "nodePort"
+        self.ingress = {
+            scheme: f"{args.host.address}:{port if own_ports else node_port}"
+            for scheme, (port, node_port) in INGRESS_PORTS.items()
+        }
+
+        ports = CONTROL_PLANE_PORTS + (" 80 443" if own_ports else "")
+        first = self._prepare(name, args.host, ports, CONTROL_PLANE_MEMORY)
+        self._configuration = kubeadm.control_plane(
+            name=args.host.name,
+            address=args.host.address,
+            version=args.version,
+            names=[self.base_domain],
+            pod_cidr=args.pod_cidr,
+            service_cidr=args.service_cidr,
+            overrides=args.kubeadm,
+        )
         control_plane = args.host.run(
             f"{name}-control-plane",
             Script(SCRIPTS / "init.sh", SCRIPTS / "reset.sh"),
             parent=self,
             variables={"ADDRESS": args.host.address},
-            files={
-                "kubeadm.yaml": kubeadm.control_plane(
-                    name=args.host.name,
-                    address=args.host.address,
-                    version=args.version,
-                    names=[self.base_domain],
-                    pod_cidr=args.pod_cidr,
-                    service_cidr=args.service_cidr,
-                    workloads_here=not args.workers,
-                    overrides=args.kubeadm,
-                )
-            },
+            files={"kubeadm.yaml": self._configuration},
             depends_on=[first],
             secret_output=True,
         )
@@ -116,9 +126,12 @@ class K8sNode(pulumi.ComponentResource):
             variables={"EXPECTED": expected},
             depends_on=[control_plane, *joined],
         )
-        # The control plane first; no kubelet may be newer than it.
-        upgraded = [self._upgrade(name, args.host, "control-plane", [registered])]
-        upgraded += [self._upgrade(name, worker, "worker", [*upgraded]) for worker in args.workers]
+        # The control plane first; no kubelet may be newer than it, and workers take their configuration from it.
+        configured = self._configure(name, args.host, "control-plane", [registered])
+        upgraded = [self._upgrade(name, args.host, "control-plane", [configured])]
+        for worker in args.workers:
+            configured = self._configure(name, worker, "worker", [upgraded[0]])
+            upgraded.append(self._upgrade(name, worker, "worker", [configured, *upgraded[1:]]))
         networks = [self._network(name, node, registered) for node in nodes]
         approved = args.host.run(
             f"{name}-approval",
@@ -136,7 +149,7 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-ready",
             Script(SCRIPTS / "await-ready.sh", SCRIPTS / "nothing.sh"),
             parent=self,
-            variables={"EXPECTED": expected},
+            variables={"EXPECTED": expected, "VERSION": args.version},
             depends_on=[*networks, approved, *upgraded],
         )
         self.version = ready.stdout.apply(str.strip)
@@ -148,8 +161,18 @@ class K8sNode(pulumi.ComponentResource):
             enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
         )
+        if args.ingress_ports == "redirect":
+            self._redirect(name, ready)
         self._services(name)
-        self.register_outputs({"kubeconfig": self.kubeconfig, "endpoint": self.endpoint, "version": self.version})
+        self.register_outputs(
+            {
+                "kubeconfig": self.kubeconfig,
+                "endpoint": self.endpoint,
+                "version": self.version,
+                "base_domain": self.base_domain,
+                "ingress": self.ingress,
+            }
+        )
 
     def _prepare(self, name: str, host: Host, ports: str, memory: int) -> remote.Command:
         args = self._args
@@ -233,6 +256,21 @@ class K8sNode(pulumi.ComponentResource):
             },
         )
 
+    def _configure(self, name: str, node: Host, role: str, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """A changed kubeadm configuration reaches a node that runs."""
+        files: dict[str, pulumi.Input[str]] = {"programs.sh": PROGRAMS.read_text()}
+        kubelet = self._args.kubeadm.get("KubeletConfiguration", {})
+        if role == "control-plane":
+            files["kubeadm.yaml"] = self._configuration
+        return node.run(
+            f"{name}-configure-{node.name}",
+            Script(SCRIPTS / "configure.sh", SCRIPTS / "nothing.sh"),
+            parent=self,
+            variables={"ROLE": role, "CONFIGURATION": _checksum(json.dumps(kubelet, sort_keys=True))},
+            files=files,
+            depends_on=after,
+        )
+
     def _upgrade(self, name: str, node: Host, role: str, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         args = self._args
         ignored = args.kubeadm.get("InitConfiguration", {}).get("nodeRegistration", {}).get("ignorePreflightErrors", [])
@@ -244,10 +282,29 @@ class K8sNode(pulumi.ComponentResource):
                 "VERSION": args.version,
                 "KUBERNETES_URL": args.mirrors.kubernetes_url,
                 "ROLE": role,
+                "NODE": node.name,
                 "IGNORED": ",".join(ignored),
             },
             files={"programs.sh": PROGRAMS.read_text()},
             depends_on=after,
+        )
+
+    def _redirect(self, name: str, ready: pulumi.Resource) -> None:
+        """Ports 80 and 443 of the node lead to ingress' node ports, after a reboot too."""
+        args = self._args
+        files: dict[str, pulumi.Input[str]] = {}
+        for port, node_port in INGRESS_PORTS.values():
+            files[f"auto-devops-ingress-{port}.socket"] = render("k8s_node/templates/ingress.socket.j2", port=port)
+            files[f"auto-devops-ingress-{port}.service"] = render(
+                "k8s_node/templates/ingress.service.j2", address=args.host.address, node_port=node_port
+            )
+        args.host.run(
+            f"{name}-redirect",
+            Script(SCRIPTS / "redirect.sh", SCRIPTS / "unredirect.sh"),
+            parent=self,
+            variables={"PORTS": " ".join(str(port) for port, _ in INGRESS_PORTS.values())},
+            files=files,
+            depends_on=[ready],
         )
 
     def _services(self, name: str) -> None:
@@ -285,7 +342,8 @@ class K8sNode(pulumi.ComponentResource):
             {
                 "image": args.images["traefik"],
                 "defaultBackendImage": args.images["defaultBackend"],
-                "ports": args.ingress_ports,
+                "ports": "host" if args.ingress_ports == "host" else "nodePort",
+                "nodePorts": {scheme: node_port for scheme, (_, node_port) in INGRESS_PORTS.items()},
                 "address": args.host.address,
                 "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(_checksum)},
             },

@@ -46,7 +46,6 @@ def control_plane(
     names: list[str],
     pod_cidr: str,
     service_cidr: str,
-    workloads_here: bool,
     overrides: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """The configuration of the first node. `names` are further names in the API server's certificate."""
@@ -54,9 +53,9 @@ def control_plane(
         "name": name,
         "criSocket": "unix:///run/containerd/containerd.sock",
         "kubeletExtraArgs": [{"name": "node-ip", "value": address}],
+        # Workloads run here too, whatever workers there are: two to four machines are too few to leave one idle.
+        "taints": [],
     }
-    if workloads_here:
-        node["taints"] = []
     return documents(
         {
             "InitConfiguration": {

@@ -111,6 +111,15 @@ class Lab:
         return kinds
 
 
+def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What came (+) and went (-) between two snapshots, by kind."""
+    found = {}
+    for kind in before.keys() | after.keys():
+        then, now = set(before.get(kind, [])), set(after.get(kind, []))
+        found[kind] = [f"+ {thing}" for thing in sorted(now - then)] + [f"- {thing}" for thing in sorted(then - now)]
+    return {kind: things for kind, things in found.items() if things}
+
+
 def outside() -> dict[str, list[str]]:
     """What a lab could leave behind on the machine that carries it."""
     looks = {

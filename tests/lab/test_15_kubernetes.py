@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.driver import DOMAIN, REGISTRY, Lab, eventually
+from tests.lab.driver import DOMAIN, REGISTRY, Lab, difference, eventually
 
 BASE = f"k8s.{DOMAIN}"
 SITE = f"{REGISTRY}/demo/site:1"
@@ -147,11 +147,7 @@ def test_a_worker_joins_and_leaves_without_a_trace(lab: Lab, site: None) -> None
         lab.config("kubernetes.workers", None)
         lab.up().succeeded()
     assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
-    after = lab.snapshot("dns")
-    kinds = before.keys() | after.keys()
-    assert {kind: sorted(set(after.get(kind, [])) ^ set(before.get(kind, []))) for kind in kinds} == {
-        kind: [] for kind in kinds
-    }
+    assert difference(before, lab.snapshot("dns")) == {}
     answers(lab, f"http://site.{BASE}/", "hello from the cluster")
 
 

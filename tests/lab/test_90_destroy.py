@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.driver import DOMAIN, SERVERS, Lab
+from tests.lab.driver import DOMAIN, SERVERS, Lab, difference
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +16,7 @@ def destroyed(lab: Lab) -> dict[str, dict[str, list[str]]]:
 
 @pytest.mark.parametrize("machine", SERVERS)
 def test_nothing_is_left_on_the_machine(lab: Lab, destroyed: dict[str, dict[str, list[str]]], machine: str) -> None:
-    before, after = lab.before[machine], destroyed[machine]
-    kinds = before.keys() | after.keys()
-    left = {kind: sorted(set(after.get(kind, [])) - set(before.get(kind, []))) for kind in kinds}
-    missing = {kind: sorted(set(before.get(kind, [])) - set(after.get(kind, []))) for kind in kinds}
-    assert {kind: things for kind, things in left.items() if things} == {}
-    assert {kind: things for kind, things in missing.items() if things} == {}
+    assert difference(lab.before[machine], destroyed[machine]) == {}
 
 
 def test_second_destroy_is_quiet(lab: Lab, destroyed: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
@@ -23,7 +25,6 @@ def control_plane(**changes: Any) -> str:
         "names": ["k8s.devops.example.com"],
         "pod_cidr": "10.244.0.0/16",
         "service_cidr": "10.96.0.0/12",
-        "workloads_here": True,
         "overrides": {},
     }
     return kubeadm.control_plane(**(arguments | changes))
@@ -44,9 +45,11 @@ def test_worker(snapshot: SnapshotAssertion) -> None:
     assert text == snapshot
 
 
-def test_workloads_stay_off_a_control_plane_with_workers() -> None:
+def test_workloads_run_on_the_control_plane_unless_overridden() -> None:
     assert parts(control_plane())["InitConfiguration"]["nodeRegistration"]["taints"] == []
-    assert "taints" not in parts(control_plane(workloads_here=False))["InitConfiguration"]["nodeRegistration"]
+    taints = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]
+    overridden = control_plane(overrides={"InitConfiguration": {"nodeRegistration": {"taints": taints}}})
+    assert parts(overridden)["InitConfiguration"]["nodeRegistration"]["taints"] == taints
 
 
 def test_every_value_is_open_to_override() -> None:
@@ -116,3 +119,54 @@ def test_mirrors_reach_the_nodes(run_program: Run, good: dict[str, Any]) -> None
     line = plain(run_program(good).one("k8s-node-prepare-k8s").inputs["create"])
     assert "REGISTRIES=registry.k8s.io=mirror.corp:5000" in line
     assert "KUBERNETES_URL=https://mirror.corp/k8s" in line
+
+
+def test_upgrades_go_control_plane_first_and_one_worker_at_a_time(
+    run_program: Run, good: dict[str, Any], host_key: str
+) -> None:
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    assert "k8s-node-configure-k8s" in recorder.one("k8s-node-upgrade-k8s").dependencies
+    assert "k8s-node-upgrade-k8s" in recorder.one("k8s-node-configure-w1").dependencies
+    assert "k8s-node-upgrade-w1" in recorder.one("k8s-node-upgrade-w2").dependencies
+
+
+def test_a_changed_kubelet_configuration_reaches_every_node(
+    run_program: Run, good: dict[str, Any], host_key: str
+) -> None:
+    def digests(**overrides: Any) -> set[str]:
+        values = with_workers(copy.deepcopy(good) | {"hostKey": host_key})
+        values["kubernetes"]["kubeadm"] = overrides
+        recorder = run_program(values)
+        lines = [plain(recorder.one(f"k8s-node-configure-{node}").inputs["create"]) for node in ("k8s", "w1", "w2")]
+        return {line.partition("CONFIGURATION=")[2].split()[0] for line in lines}
+
+    before, after = digests(), digests(KubeletConfiguration={"maxPods": 50})
+    assert len(before) == len(after) == 1
+    assert before != after
+
+
+def test_redirect_leads_the_ports_to_node_ports(run_program: Run, good: dict[str, Any]) -> None:
+    good["kubernetes"]["ingressPorts"] = "redirect"
+    recorder = run_program(good)
+    files = unpacked(recorder.one("k8s-node-redirect"))
+    assert "ListenStream=80\n" in files["files/auto-devops-ingress-80.socket"]
+    assert files["files/auto-devops-ingress-443.service"].count(":30443\n") == 1
+    values = plain(recorder.one("k8s-node-ingress").inputs["values"])
+    assert values["ports"] == "nodePort"
+    assert values["nodePorts"] == {"http": 30080, "https": 30443}
+
+
+@pytest.mark.parametrize(
+    ("ports", "needs", "port"), [("host", True, 80), ("redirect", True, 80), ("nodePort", False, 30080)]
+)
+def test_ports_of_ingress(run_program: Run, good: dict[str, Any], ports: str, needs: bool, port: int) -> None:
+    """Ports that the node itself must have free are looked at before anything is installed."""
+    good["kubernetes"]["ingressPorts"] = ports
+    recorder = run_program(good)
+    line = plain(recorder.one("k8s-node-prepare-k8s").inputs["create"])
+    assert (" 80 443" in line) == needs
+    component = recorder.one("k8s-node", "auto-devops:index:K8sNode")
+    assert component.outputs
+    assert component.outputs["ingress"]["http"].endswith(f":{port}")
+    names = [resource.name for resource in recorder.everything]
+    assert ("k8s-node-redirect" in names) == (ports == "redirect")

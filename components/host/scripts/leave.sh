@@ -3,6 +3,22 @@
 # gone from it already.
 set -euo pipefail
 
+# What began and never succeeded, the latest first: the stack itself does not know it.
+begun() { find "$STATE/removals" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' 2>/dev/null | sort -rn | cut -d' ' -f2; }
+for removal in $(begun); do
+  if [ "$removal" = "$RESOURCE" ]; then continue; fi
+  say "taking back what $removal began"
+  copy=$(mktemp -d)
+  cp "$STATE/removals/$removal"/* "$copy"
+  # With the variables that the installation had; run.sh removes the copy, and on success what was remembered.
+  (
+    # shellcheck source=/dev/null
+    . "$copy/environment"
+    bash "$copy/run.sh" "$removal" remove
+  ) || say "$removal: not all of it could be taken back"
+done
+rm -rf "$STATE/removals"
+
 rm -f /run/lock/auto-devops-*
 if [ -d "$STATE" ]; then
   forget_empty

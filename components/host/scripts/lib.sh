@@ -149,6 +149,18 @@ restart_if_active() {
   done
 }
 
+# restart_for UNIT FILE...: restarts the unit unless it runs with just these files already. What it was started with is
+# remembered, so that a run killed between placing a file and the restart is finished by the next one.
+restart_for() {
+  local unit=$1 started="$STATE/started/$1" files
+  shift
+  files=$(cat "$@" | sha256sum)
+  if systemctl -q is-active "$unit" && [ "$(cat "$started" 2>/dev/null)" = "$files" ]; then return 0; fi
+  systemctl restart "$unit"
+  mkdir -p "$STATE/started"
+  printf '%s\n' "$files" >"$started"
+}
+
 # remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
 remove_rules() {
   local tables

@@ -8,7 +8,7 @@ bundle=$(cd "$(dirname "$0")" && pwd)
 trap 'rm -rf "$bundle"' EXIT
 mkdir -p "$bundle/files"
 # shellcheck disable=SC2034 # for the steps
-FILES="$bundle/files"
+FILES="$bundle/files" RESOURCE=$1
 # What a step makes for itself goes with the bundle. A trap of its own would replace the one above.
 export TMPDIR="$bundle"
 # shellcheck source=components/host/scripts/lib.sh
@@ -21,5 +21,21 @@ if ! flock -n 7; then
   flock 7
 fi
 
+# The removal is remembered before anything is done: the stack knows nothing of a script whose first run fails, so its
+# destroy would not run it (leave.sh does then). Without the files, which may be secret and which no removal needs.
+removal="$STATE/removals/$1"
+if [ "$2" = install ] && [ -e "$bundle/remove.sh" ]; then
+  rm -rf "$removal"
+  mkdir -p "$removal"
+  cp "$bundle/run.sh" "$bundle/lib.sh" "$bundle/remove.sh" "$removal"
+  export -p | grep -v '^declare -x TMPDIR=' >"$removal/environment"
+fi
+
+# In a shell of its own, so that a step may end early.
 # shellcheck source=/dev/null
-. "$bundle/$2.sh"
+(. "$bundle/$2.sh")
+
+if [ "$2" = remove ]; then
+  rm -rf "$removal"
+  forget_empty
+fi

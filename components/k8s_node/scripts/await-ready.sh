@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Waits until the nodes EXPECTED are Ready and the cluster's DNS answers. Prints the running version.
+# Waits until the nodes EXPECTED are Ready, and the services' network and the cluster's DNS are those of VERSION everywhere.
+# Prints the running version.
 set -euo pipefail
 
 export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -15,8 +16,12 @@ if ! await 180 "the nodes $EXPECTED to be Ready" ready; then
   done
   fail "nodes that are not Ready (the kubelet's words are above)" "all Ready" "kubectl describe node"
 fi
-if ! await 180 "the cluster's DNS" kubectl -n kube-system rollout status deployment/coredns --timeout=1s; then
-  say "$(kubectl -n kube-system get pods -l k8s-app=kube-dns 2>&1)"
-  fail "a cluster DNS that is not available" "deployment coredns rolled out" "kubectl -n kube-system describe pods -l k8s-app=kube-dns"
-fi
+# Who set up the cluster without kube-proxy has something else in its place.
+if kubectl -n kube-system get daemonset kube-proxy >/dev/null 2>&1; then services="daemonset/kube-proxy deployment/coredns"; else services=deployment/coredns; fi
+for service in $services; do
+  if ! await 180 "$service" kubectl -n kube-system rollout status "$service" --timeout=1s; then
+    say "$(kubectl -n kube-system get pods 2>&1)"
+    fail "$service that is not available" "it rolled out, for Kubernetes v$VERSION" "kubectl -n kube-system describe $service, and its pods"
+  fi
+done
 kubectl version -o json | sed -n '/serverVersion/,/}/s/.*"gitVersion": "v\(.*\)".*/\1/p'

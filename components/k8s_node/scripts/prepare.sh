@@ -66,9 +66,12 @@ fi
 # The pause image is the one that kubeadm names, so that what is pulled is what is used.
 pause=$(kubeadm config images list --kubernetes-version "$(version_of kubeadm)" 2>/dev/null | grep '/pause:')
 sed -i "s#@PAUSE@#$pause#" "$FILES/containerd.toml"
-CHANGED=no
 keep /etc/containerd/config.toml
 place "$FILES/containerd.toml" /etc/containerd/config.toml 644
+for file in /etc/containerd/certs.d/*/hosts.toml; do
+  upstream=$(basename "$(dirname "$file")")
+  if [ -e "$file" ] && grep -q '^# auto-devops' "$file" && [[ " $REGISTRIES" != *" $upstream="* ]]; then rm -r "$(dirname "$file")"; fi
+done
 for pair in $REGISTRIES; do
   upstream=${pair%%=*} mirror=${pair#*=}
   printf '# auto-devops: images of %s come from here.\nserver = "https://%s"\n\n[host."https://%s"]\n  capabilities = ["pull", "resolve"]\n%s' \
@@ -76,7 +79,7 @@ for pair in $REGISTRIES; do
   place "$FILES/hosts.toml" "/etc/containerd/certs.d/$upstream/hosts.toml" 644
 done
 systemctl enable -q containerd
-if [ "$CHANGED" = yes ] || ! systemctl -q is-active containerd; then systemctl restart containerd; fi
+restart_for containerd /etc/containerd/config.toml
 
 # Pods ask the platform's own name server alone: the cluster's DNS chooses at random among several, and the others, which
 # systemd-resolved lists for a link, do not know the platform's names. Without an own one, they ask whom the machine asks;

@@ -20,7 +20,7 @@ rm -f /etc/modules-load.d/auto-devops-kubernetes.conf /etc/sysctl.d/90-auto-devo
 if [ "$came_with_us" = yes ]; then
   systemctl stop containerd 2>/dev/null || true
 fi
-rm -rf /etc/containerd/certs.d
+rm -rf /etc/containerd/certs.d "$STATE/started/containerd"
 give_back /etc/containerd/config.toml
 remove_packages kubernetes
 if ! installed containerd; then

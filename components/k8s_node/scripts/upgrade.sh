@@ -41,3 +41,23 @@ if ! await 60 "the kubelet" curl -fsS http://127.0.0.1:10248/healthz; then
   journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
   fail "a kubelet of v$VERSION that does not run (its log is above)" "systemctl is-active kubelet" "on $(hostname): journalctl -u kubelet"
 fi
+
+if [ "$ROLE" = control-plane ]; then
+  # A kubelet of another minor version starts its pods anew, the control plane's too, a moment after it says that it is
+  # healthy. What follows must not meet an API server that is about to go.
+  export KUBECONFIG=/etc/kubernetes/admin.conf
+  settled() {
+    local moment
+    # shellcheck disable=SC2034 # a count
+    for moment in 1 2 3 4 5 6 7 8 9 10; do
+      kubectl get --raw /readyz || return 1
+      sleep 0.5
+    done
+    [ "$(kubectl get node "$NODE" -o jsonpath='{.status.nodeInfo.kubeletVersion}')" = "v$VERSION" ]
+  }
+  if ! await 180 "the control plane to stay ready for five seconds" settled; then
+    say "$(kubectl -n kube-system get pods 2>&1)"
+    fail "a control plane that does not stay ready after its upgrade to v$VERSION" "kubectl get --raw /readyz to say ok" \
+      "on $(hostname): journalctl -u kubelet; then run pulumi up again"
+  fi
+fi
