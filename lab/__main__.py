@@ -14,7 +14,9 @@ from functools import partial
 from lab import (
     base,
     certificates,
+    deploy_images,
     engine,
+    go_modules,
     images,
     kubernetes,
     machines,
@@ -70,9 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     stop = commands.add_parser("stop", help="switch a machine off; restart switches it on")
     stop.add_argument("name", choices=names)
     shell = commands.add_parser("shell", help="open a machine, or run one command there")
-    shell.add_argument(
-        "name", nargs="?", default=WORKSTATION.name, choices=names
-    )
+    shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=names)
     shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
     return parser
 
@@ -184,6 +184,8 @@ def add_machines(plan: Plan) -> None:
         )
     plan.add("mirror images", mirror.fill, [f"machine {MIRROR.name}"])
     kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))
+    plan.add("deploy images", deploy_images.fill, ["kubernetes add-ons", f"machine {MIRROR.name}"])
+    plan.add("go modules", go_modules.publish, [f"machine {MIRROR.name}"])
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 
 

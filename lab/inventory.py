@@ -20,6 +20,8 @@ class Machine:
     """Folder below lab/machine/ that it is made from."""
     user: str = "root"
     """Who logs in by SSH; anyone but root is made at the first boot and may use sudo without a password."""
+    other_ssh_ports: tuple[int, ...] = ()
+    """Where the stack may move its SSH server to."""
 
 
 MIRROR = Machine("mirror", "10.77.0.2", image="mirror")
@@ -27,7 +29,7 @@ WORKSTATION = Machine("workstation", "10.77.0.20", image="workstation")
 SERVERS = (
     Machine("dns", "10.77.0.11"),
     Machine("registry", "10.77.0.12"),
-    Machine("gitlab", "10.77.0.13", user="ops"),
+    Machine("gitlab", "10.77.0.13", user="ops", other_ssh_ports=(2222,)),
     # The other machines have a plain /etc/resolv.conf: both kinds of resolver are met in the lab.
     Machine("k8s", "10.77.0.14", image="resolved"),
 )

@@ -9,10 +9,8 @@ a mirror that runs.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 import tarfile
@@ -31,7 +29,6 @@ VERSION = "v1.36.3"
 _SOURCES = paths.SOURCES / "mirror/kubernetes"
 _PROGRAMS = paths.CACHE / "kubernetes"
 _FILES = paths.CACHE / "mirror/files"
-_ROOT_ON_MIRROR = "/srv/mirror"
 _STAMP = ".stamp"
 _STAMPS = ".stamps"
 _DRAFT = ".draft-"
@@ -118,7 +115,7 @@ def build_addons(log: StepLog) -> str:
 
 def helm(log: StepLog) -> Path:
     """The program `helm`, built if need be."""
-    component = _addon("helm")
+    component = addon("helm")
     _build(log, component)
     return component.programs / "helm"
 
@@ -137,15 +134,15 @@ def push_images(log: StepLog, version: str = VERSION) -> str:
 def publish(log: StepLog, version: str = VERSION) -> str:
     """Lay out what nodes download by HTTPS, copy it to the mirror, and check that the mirror serves it."""
     copied = []
-    for component in (Component("kubernetes", version), _addon("cni-plugins"), _addon("helm")):
+    for component in (Component("kubernetes", version), addon("cni-plugins"), addon("helm")):
         files = _lay_out(log, component)
         if _copy_to_mirror(log, component, files):
             copied.append(f"{component.name} {component.version}")
         served = next(name for name in files if name.endswith(".sha256"))
-        if _download(served) != (_FILES / served).read_bytes():
+        if mirror.download(served) != (_FILES / served).read_bytes():
             raise LabError(
                 f"https://{MIRROR_NAME}/{served} is not what was put there",
-                f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {_ROOT_ON_MIRROR}",
+                f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}",
             )
     return f"copied {', '.join(copied)}" if copied else "already there"
 
@@ -179,18 +176,19 @@ def _addon_images() -> list[Image]:
     return [
         Image(f"{repository}:{component.version}", component.name, component, (component.name,))
         for repository, component in (
-            ("registry.k8s.io/metrics-server/metrics-server", _addon("metrics-server")),
-            ("docker.io/rancher/local-path-provisioner", _addon("local-path-provisioner")),
+            ("registry.k8s.io/metrics-server/metrics-server", addon("metrics-server")),
+            ("docker.io/rancher/local-path-provisioner", addon("local-path-provisioner")),
         )
     ]
 
 
 def _addons() -> list[Component]:
     """The components of which there is one version, whatever that of Kubernetes."""
-    return [_addon(name) for name in ("metrics-server", "local-path-provisioner", "helm", "cni-plugins")]
+    return [addon(name) for name in ("metrics-server", "local-path-provisioner", "helm", "cni-plugins")]
 
 
-def _addon(name: str) -> Component:
+def addon(name: str) -> Component:
+    """The component of which there is one version, whatever that of Kubernetes."""
     (version,) = _versions(name)
     return Component(name, version)
 
@@ -286,41 +284,18 @@ def _copy_to_mirror(log: StepLog, component: Component, names: list[str]) -> boo
     """Copy the files into the mirror machine unless it has them: what is changed there never harms the cache."""
     target = machines.container(MIRROR)
     stamp = _FILES / _STAMPS / f"{component.name}-{component.version}"
-    stamp_there = f"{_ROOT_ON_MIRROR}/{_STAMPS}/{stamp.name}"
+    stamp_there = f"{mirror.ROOT}/{_STAMPS}/{stamp.name}"
     if target.exec_run(["cat", stamp_there]).output == stamp.read_bytes():
         return False
     log.awaiting(f"copying {component.name} {component.version} to the mirror")
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for name in names:
-                tar.add(_FILES / name, arcname=f"{_ROOT_ON_MIRROR}/{name}", filter=_as_root)
+                tar.add(_FILES / name, arcname=f"{mirror.ROOT}/{name}", filter=_as_root)
         packed.seek(0)
         target.put_archive("/", packed)
     machines.put_files(target, {stamp_there: (stamp.read_bytes(), 0o644)})
     return True
-
-
-def _download(name: str) -> bytes:
-    """What the mirror serves under that name."""
-    trust = ssl.create_default_context(cafile=str(paths.MIRROR_CA))
-    connection = http.client.HTTPSConnection(MIRROR.address, timeout=30, context=trust)
-    try:
-        connection.request("GET", f"/{name}", headers={"Host": MIRROR_NAME})
-        answer = connection.getresponse()
-        content = answer.read()
-    except OSError as error:
-        raise LabError(
-            f"the mirror does not serve files by HTTPS: {error}",
-            "if the lab was made from older sources, `make down` first",
-        ) from None
-    finally:
-        connection.close()
-    if answer.status != http.HTTPStatus.OK:
-        raise LabError(
-            f"https://{MIRROR_NAME}/{name} answers {answer.status} {answer.reason} instead of 200",
-            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {_ROOT_ON_MIRROR}",
-        )
-    return content
 
 
 def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -124,7 +124,13 @@ def wait_ready(log: StepLog, machine: Machine) -> None:
         return False
 
     wait_until(log, f"{machine.name} to boot", booted, 120)
-    wait_until(log, f"{machine.name} to answer by SSH", lambda: _ssh_banner(machine.address), 30)
+    # Not always on port 22: on GitLab's machine that is GitLab's, and the machine's own server has moved.
+    wait_until(
+        log,
+        f"{machine.name} to answer by SSH",
+        lambda: any(_ssh_banner(machine.address, port) for port in _ssh_ports(found)),
+        30,
+    )
 
 
 def collect_known_hosts(log: StepLog) -> str:
@@ -138,7 +144,9 @@ def collect_known_hosts(log: StepLog) -> str:
         status, output = _execute(container(machine), ["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"])
         if status:
             raise LabError(f"machine {machine.name} has no SSH host keys: {output.strip()}")
-        lines += [f"{machine.address} {' '.join(key.split()[:2])}" for key in output.splitlines()]
+        # The keys are the machine's at whichever port its server listens, now or later.
+        names = [machine.address, *(f"[{machine.address}]:{port}" for port in machine.other_ssh_ports)]
+        lines += [f"{name} {' '.join(key.split()[:2])}" for name in names for key in output.splitlines()]
     paths.KNOWN_HOSTS.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Replaced in one go: a pulumi that reads it meanwhile never sees half of it.
     draft = paths.KNOWN_HOSTS.with_suffix(".draft")
@@ -238,7 +246,8 @@ def _create(machine: Machine, image: str) -> Container:
         "LAB_ADDRESS": machine.address,
         "LAB_USER": machine.user,
         "LAB_AUTHORIZED_KEY": paths.SSH_KEY.with_suffix(".pub").read_text().strip(),
-        "LAB_NAMESERVERS": " ".join(nameservers()),
+        # The mirror knows its own name too, and asks the computer's for all others: containers on the machines need it.
+        "LAB_NAMESERVERS": " ".join(nameservers()) if machine == MIRROR else MIRROR.address,
         "LAB_HOSTS": mirrors_hosts,
         "LAB_APT_PROXY": "" if machine == MIRROR else f"http://{MIRROR_NAME}:{APT_PROXY_PORT}",
     }
@@ -324,9 +333,16 @@ def _last_words(target: Container) -> str:
     return said.decode(errors="replace").strip() or "nothing"
 
 
-def _ssh_banner(address: str) -> bool:
+def _ssh_ports(target: Container) -> set[int]:
+    """The ports at which the machine's own SSH server listens."""
+    listening = _execute(target, ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"])[1]
+    sockets = [line.split() for line in listening.splitlines() if '"sshd"' in line]
+    return {int(words[3].rpartition(":")[2]) for words in sockets}
+
+
+def _ssh_banner(address: str, port: int) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=2) as connection:
+        with socket.create_connection((address, port), timeout=2) as connection:
             connection.settimeout(2)
             return connection.recv(4) == b"SSH-"
     except OSError:

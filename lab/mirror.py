@@ -1,12 +1,15 @@
-"""Fills the lab's mirror: builds the images below lab/mirror/images and pushes them under their upstream names.
+"""Fills the lab's mirror: builds the images below lab/mirror and pushes them under their upstream names.
 
-Owns what is in the mirror's registry; the folders say how each image is made.
+Owns what is in the mirror's registry; the folders say how each image is made. What the mirror serves by HTTPS is others':
+here is only how it is asked for.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable
@@ -14,18 +17,21 @@ from functools import partial
 from pathlib import Path
 
 from lab import base, engine, images, paths
-from lab.inventory import LABEL, MIRROR
+from lab.inventory import LABEL, MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, StepLog
 
 PORT = 5000
-_FOLDERS = paths.SOURCES / "mirror/images"
+ROOT = "/srv/mirror"
+"""On the mirror: what it serves by HTTPS."""
+# The second: what is stood in for of GitLab.
+_FOLDERS = (paths.SOURCES / "mirror/images", paths.SOURCES / "mirror/gitlab")
 _KEY_LABEL = f"{LABEL}.key"
 
 
 def image_folders() -> list[Path]:
     """The folders that each make one image."""
-    return sorted(file.parent for file in _FOLDERS.glob("*/IMAGE"))
+    return sorted(file.parent for folder in _FOLDERS for file in folder.glob("*/IMAGE"))
 
 
 def upstream_name(folder: Path) -> str:
@@ -92,6 +98,29 @@ def provide(
         + ["--dest-cert-dir", str(_trust()), f"docker-daemon:{tag}", f"docker://{target}"]
     )
     return True
+
+
+def download(name: str) -> bytes:
+    """What the mirror serves by HTTPS under that name."""
+    trust = ssl.create_default_context(cafile=str(paths.MIRROR_CA))
+    connection = http.client.HTTPSConnection(MIRROR.address, timeout=30, context=trust)
+    try:
+        connection.request("GET", f"/{name}", headers={"Host": MIRROR_NAME})
+        answer = connection.getresponse()
+        content = answer.read()
+    except OSError as error:
+        raise LabError(
+            f"the mirror does not serve files by HTTPS: {error}",
+            "if the lab was made from older sources, `make down` first",
+        ) from None
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise LabError(
+            f"https://{MIRROR_NAME}/{name} answers {answer.status} {answer.reason} instead of 200",
+            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {ROOT}",
+        )
+    return content
 
 
 def _key_in_mirror(target: str) -> str:
