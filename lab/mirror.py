@@ -1,7 +1,7 @@
 """Fills the lab's mirror: builds the images below lab/mirror and pushes them under their upstream names.
 
-Owns what is in the mirror's registry; the folders say how each image is made. What the mirror serves by HTTPS is others':
-here is only how it is asked for.
+Owns what is in the mirror's registry; the folders say how each image is made. What the mirror serves by HTTPS is
+others': here is only how it is asked for.
 """
 
 from __future__ import annotations
