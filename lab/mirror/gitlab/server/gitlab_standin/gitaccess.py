@@ -13,7 +13,8 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from gitlab_standin import accounts, clock, lfs, pushes
 from gitlab_standin.accounts import Actor
@@ -168,7 +169,23 @@ async def _backend(site: Site, request: Request, project: Row, path: str, actor:
             status = int(value.split()[0])
         else:
             answer_headers[name] = value.strip()
-    return StreamingResponse(_drain(process, feeding), status, headers=answer_headers)
+    return _Streamed(_drain(process, feeding), status, answer_headers)
+
+
+class _Streamed(Response):
+    """An answer that begins while the request still comes in: nobody else may read the request meanwhile, as
+    Starlette's own streaming does to notice a client that left."""
+
+    def __init__(self, content: AsyncIterator[bytes], status: int, headers: dict[str, str]) -> None:
+        super().__init__(status_code=status, headers=headers)
+        del self.headers["content-length"]
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self._content:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _feed(request: Request, stdin: asyncio.StreamWriter) -> None:

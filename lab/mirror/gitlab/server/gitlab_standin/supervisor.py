@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,5 +156,21 @@ class Supervisor:
         return found[name]["pid"] is not None
 
 
+def main(arguments: list[str]) -> int:
+    """Run the image's installation, or one elsewhere, for tests and for looking around: see --help."""
+    parser = argparse.ArgumentParser(
+        prog="gitlab_standin.supervisor", description="GITLAB_OMNIBUS_CONFIG configures it."
+    )
+    parser.add_argument("--root", type=Path, help="below this instead of /, as who runs it, without sshd")
+    parser.add_argument("--node", type=Path, default=BASE.node)
+    parser.add_argument("--ci-local", type=Path, default=BASE.ci_local)
+    parser.add_argument("--registry-program", type=Path, default=BASE.registry_program)
+    given = parser.parse_args(arguments)
+    base = replace(BASE, node=given.node, ci_local=given.ci_local, registry_program=given.registry_program)
+    if given.root:
+        base = replace(base, root=given.root, user=None, listen="127.0.0.1")
+    return Supervisor(base).run()
+
+
 if __name__ == "__main__":
-    sys.exit(Supervisor(BASE).run())
+    sys.exit(main(sys.argv[1:]))

@@ -449,11 +449,11 @@ def tree(context: Context) -> Any:
     return context.page(entries, lambda entry: entry)
 
 
-@route("GET", "/projects/:id/repository/files/:path", "ref")
+@route("GET", "/projects/:id/repository/files/:file_path", "ref")
 def one_file(context: Context) -> dict[str, Any]:
     project = _readable(context)
     content, blob, mode, sha, ref = _file(context, project)
-    path = context.segments["path"]
+    path = context.segments["file_path"]
     last = context.site.repositories.git(project["id"], "rev-list", "-1", sha, "--", path).decode().strip()
     return {
         "file_name": path.rpartition("/")[2],
@@ -470,7 +470,7 @@ def one_file(context: Context) -> dict[str, Any]:
     }
 
 
-@route("GET", "/projects/:id/repository/files/:path/raw", "ref lfs")
+@route("GET", "/projects/:id/repository/files/:file_path/raw", "ref lfs")
 def raw_file(context: Context) -> Response:
     project = _readable(context)
     content = _file(context, project)[0]
@@ -482,7 +482,7 @@ _FILE = "branch start_branch encoding author_email author_name content commit_me
 
 def _change_file(context: Context, action: str) -> dict[str, Any]:
     project, given = context.project(accounts.DEVELOPER), context.parameters
-    branch, path = given.required("branch"), context.segments["path"]
+    branch, path = given.required("branch"), context.segments["file_path"]
     change: dict[str, Any] = {"action": action, "file_path": path}
     for name in ("content", "encoding", "execute_filemode"):
         if name in given:
@@ -491,17 +491,17 @@ def _change_file(context: Context, action: str) -> dict[str, Any]:
     return {"file_path": path, "branch": branch}
 
 
-@route("POST", "/projects/:id/repository/files/:path", _FILE)
+@route("POST", "/projects/:id/repository/files/:file_path", _FILE)
 def create_file(context: Context) -> dict[str, Any]:
     return _change_file(context, "create")
 
 
-@route("PUT", "/projects/:id/repository/files/:path", _FILE)
+@route("PUT", "/projects/:id/repository/files/:file_path", _FILE)
 def update_file(context: Context) -> dict[str, Any]:
     return _change_file(context, "update")
 
 
-@route("DELETE", "/projects/:id/repository/files/:path", _FILE)
+@route("DELETE", "/projects/:id/repository/files/:file_path", _FILE)
 def delete_file(context: Context) -> None:
     _change_file(context, "delete")
 
@@ -513,7 +513,7 @@ def _file(context: Context, project: Row) -> tuple[bytes, str, str, str, str]:
     sha = repositories.resolve(project["id"], ref)
     if sha is None:
         raise not_found("Commit")
-    found = repositories.read(project["id"], sha, context.segments["path"])
+    found = repositories.read(project["id"], sha, context.segments["file_path"])
     if found is None:
         raise not_found("File")
     return (*found, sha, ref)

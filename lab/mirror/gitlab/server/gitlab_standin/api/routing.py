@@ -188,7 +188,7 @@ async def answer(site: Site, request: Request, path: str) -> Response:
             context = Context(site, request, candidate.match(parts) or {}, Parameters(values), body)
             # Chunks of logs are no parameters.
             if "*" not in candidate.accepts:
-                context.parameters.allow_only(candidate.accepts | _PAGING | {"id"})
+                context.parameters.allow_only(candidate.accepts | _PAGING | context.segments.keys())
             found = await run_in_threadpool(candidate.handler, context)
             return _response(found, candidate.status)
         if matching:

@@ -65,7 +65,7 @@ def _register(kind: str) -> None:
         place, given = _place(context, kind), context.parameters
         key = given.required("key")
         hidden = given.boolean("masked_and_hidden") or given.boolean("hidden")
-        values = {
+        values: dict[str, Any] = {
             "value": given.text("value") or "",
             "variable_type": given.choice("variable_type", ("env_var", "file"), "env_var"),
             "protected": int(given.boolean("protected")),
@@ -81,11 +81,11 @@ def _register(kind: str) -> None:
         for row in _rows(context.site, place):
             if row["key"] == key and row["environment_scope"] == values["environment_scope"]:
                 raise bad_request({"key": [f"({key}) has already been taken"]})
-        sealed = context.site.vault.encrypt(values.pop("value"))
+        sealed = context.site.vault.encrypt(str(values.pop("value")))
         made = context.db.insert("ci_variables", key=key, value=sealed, **place, **values)
-        row = context.db.row("select * from ci_variables where id = ?", made)
-        assert row is not None
-        return show(context.site, row)
+        kept = context.db.row("select * from ci_variables where id = ?", made)
+        assert kept is not None
+        return show(context.site, kept)
 
     @route("PUT", f"{base}/:key", _PARAMETERS)
     def update(context: Context) -> dict[str, Any]:

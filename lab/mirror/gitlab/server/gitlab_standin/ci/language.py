@@ -144,6 +144,8 @@ def _run(
     command += [f"--json-schema-validation={str(check_schema).lower()}"]
     command += [f"--evaluate-rule-changes={str(situation.changed_since is not None).lower()}"]
     command += [f"--unset-variable={name}" for name in situation.unset]
+    # That predefined ones are given is no mistake here.
+    command.append(f"--ignore-predefined-vars={','.join(variables)}")
     done = subprocess.run(
         command,
         cwd=source,
