@@ -186,13 +186,12 @@ class GitLabServer(pulumi.ComponentResource):
             depends_on=[container, certificates],
         )
         # Not triggered by the container: GitLab's data, and so the token, outlive it.
+        period = {"DAYS": str(args.token_days), "PERIOD": str(token_period(args.today, args.token_days))}
         token = args.host.run(
             f"{name}-token",
             _script("token", "token-remove"),
             parent=self,
-            variables=place
-            | data_variables
-            | {"DAYS": str(args.token_days), "PERIOD": str(token_period(args.today, args.token_days))},
+            variables=place | data_variables | period,
             files=functions | {ruby: _text(ruby) for ruby in ("token.rb", "revoke-all.rb")},
             depends_on=[ready],
             secret_output=True,
@@ -211,9 +210,8 @@ class GitLabServer(pulumi.ComponentResource):
             f"{name}-old-tokens",
             _script("revoke", "nothing"),
             parent=self,
-            variables=place,
+            variables=place | period,
             files=functions | {"revoke.rb": _text("revoke.rb")},
-            triggers=[token.stdout],
             depends_on=[self.provider],
         )
         # By ids, which an update does not change; see docs/design.md.

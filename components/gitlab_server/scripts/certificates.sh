@@ -27,8 +27,8 @@ if [ -e "$unread" ]; then
       docker exec gitlab gitlab-ctl reconfigure >&2
     fi
     say "GitLab takes up its certificate"
+    # nginx, which has it for the registry as well, reads it again without dropping a request.
     docker exec gitlab gitlab-ctl hup nginx >&2
-    docker exec gitlab gitlab-ctl hup registry >&2
   fi
   rm -f "$unread"
 fi

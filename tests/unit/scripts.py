@@ -1,0 +1,58 @@
+"""Runs scripts for machines here, with stand-ins for the programs that they call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.unit.conftest import ROOT
+
+LIBRARY = ROOT / "components/host/scripts/lib.sh"
+
+
+@dataclass
+class Machine:
+    """A directory that plays a machine: `fake` programs come before the real ones, `variables` are every script's."""
+
+    root: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("bin", "files", "tmp"):
+            (self.root / name).mkdir(parents=True)
+
+    def fake(self, name: str, body: str) -> None:
+        """A program of that name; what it is called with is in `calls`."""
+        program = self.root / "bin" / name
+        program.write_text(f'#!/usr/bin/env bash\necho "{name} $*" >>{self.root}/calls\n{body}\n')
+        program.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        """The fake programs' calls so far."""
+        log = self.root / "calls"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def files(self, content: Mapping[str, str]) -> None:
+        """What lies in $FILES."""
+        for name, text in content.items():
+            (self.root / "files" / name).write_text(text)
+
+    def run(self, script: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script as `host/scripts/run.sh` would."""
+        program = (
+            f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; . {LIBRARY}; "
+            f'STATE={self.root}/state; . "{script}"'
+        )
+        return subprocess.run(
+            ["bash", "-c", program],
+            env={"PATH": f"{self.root}/bin:{os.environ['PATH']}", **self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
