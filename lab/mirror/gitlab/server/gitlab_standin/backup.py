@@ -41,7 +41,9 @@ def create(settings: Settings, say: Callable[[str], None]) -> Path:
         work = Path(folder)
         say("Dumping main_database ... ")
         (work / "db").mkdir()
-        Database(settings.database).copy_to(work / "db/database.sqlite3")
+        database = Database(settings.database)
+        database.copy_to(work / "db/database.sqlite3")
+        database.close()
         information = {"gitlab_version": VERSION, "backup_created_at": name, "tar_version": "python"}
         (work / "backup_information.yml").write_text(yaml.safe_dump(information))
         draft = work / archive.name

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gitlab_standin import backup, shell
-from gitlab_standin.configure import drop_privileges
+from gitlab_standin.configure import drop_privileges, give_away
 from gitlab_standin.rails_runner import RubyError, Runner, read_program
 from gitlab_standin.services import status_lines
 from gitlab_standin.settings import Settings
@@ -77,8 +77,8 @@ def gitlab_backup(arguments: list[str]) -> int:
     settings = _settings()
     try:
         if arguments[:1] == ["create"] and not values:
-            drop_privileges(settings)
             backup.create(settings, print)
+            give_away(settings)
             return 0
         if arguments[:1] == ["restore"] and set(values) <= {"BACKUP", "force"}:
             if values.get("force") != "yes":
@@ -87,8 +87,8 @@ def gitlab_backup(arguments: list[str]) -> int:
             if "run: puma" in "\n".join(status_lines(settings)[0]):
                 print("stop GitLab's processes first: gitlab-ctl stop puma; gitlab-ctl stop sidekiq", file=sys.stderr)
                 return 1
-            drop_privileges(settings)
             backup.restore(settings, values.get("BACKUP"), print)
+            give_away(settings)
             return 0
     except backup.BackupError as error:
         print(f"gitlab-backup: {error}", file=sys.stderr)

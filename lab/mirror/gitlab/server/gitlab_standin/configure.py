@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,8 +61,11 @@ def reconfigure(settings: Settings, progress: Callable[[str], None]) -> Site:
     if settings.registry_url:
         progress("registry configuration[/var/opt/gitlab/registry/config.yml] action create")
         registry_auth.write_configuration(site)
+    if settings.user is not None:
+        progress("ssh host keys[/etc/gitlab] action create")
+        _host_keys(settings)
     settings.data_version.write_text(VERSION + "\n")
-    _give_away(settings)
+    give_away(settings)
     return site
 
 
@@ -84,7 +88,16 @@ def _seed(site: Site) -> None:
         file.write_text(_INITIAL_PASSWORD.format(password=password))
 
 
-def _give_away(settings: Settings) -> None:
+def _host_keys(settings: Settings) -> None:
+    """Keys that git by SSH is known by; kept with the configuration, so that a new container has the same."""
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        file = settings.etc / f"ssh_host_{kind}_key"
+        if not file.exists():
+            command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", settings.host, "-f", str(file)]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def give_away(settings: Settings) -> None:
     """Let the account that serves own what it writes; volumes may have been made by root, or restored."""
     if settings.user is None:
         return

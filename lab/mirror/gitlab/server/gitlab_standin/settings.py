@@ -38,7 +38,7 @@ class Settings:
     monitoring_whitelist: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     user: str | None = "git"
     """The account that the web application and git run as; None stays who started it."""
-    node: Path = Path("/opt/gitlab/embedded/nodejs/bin/node")
+    node: Path = Path("/opt/gitlab/embedded/ci-language/bin/node")
     ci_local: Path = Path("/opt/gitlab/embedded/ci-language/node_modules/gitlab-ci-local/dist/index.js")
     registry_program: Path = Path("/opt/gitlab/embedded/bin/registry")
     templates: Path = SERVER / "templates"
