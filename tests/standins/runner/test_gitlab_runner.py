@@ -27,6 +27,8 @@ from gitlab_runner.masking import Masker
 from gitlab_runner.script import with_base, without_login
 from gitlab_runner.variables import Variable, Variables
 
+from components.gitlab_runner.gitlab_runner import configuration
+
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[2] / "lab/mirror/gitlab/runner"
 _TOKEN = "glrt-abcdefghijklmnop"
@@ -525,3 +527,17 @@ def test_a_registration_is_verified_and_written(lab: Lab) -> None:
         [*command, *options, "--docker-gpus", "all"], env=environment, capture_output=True, text=True
     )
     assert unknown.returncode == 2 and "--docker-gpus" in unknown.stderr
+
+
+def test_the_stacks_configuration_is_taken() -> None:
+    text = configuration(
+        domain="auto-devops.test",
+        tokens={"a": "glrt-aaaaaaaaaaaaaaaa", "b": "glrt-bbbbbbbbbbbbbbbb"},
+        concurrent=4,
+        default_image="debian",
+        helper_image=None,
+        name_server="10.77.0.11",
+    )
+    found = config.parse(text)
+    assert [runner.name for runner in found.runners] == ["a", "b"]
+    assert found.runners[0].docker.dns == ("10.77.0.11",)

@@ -68,7 +68,7 @@ class GitLab:
 
     def verify(self, token: str, system_id: str) -> Answer:
         """Ask whether the token is a runner's."""
-        return self.call("POST", "/runners/verify", {"token": token, "system_id": system_id, "info": _info()})
+        return self.call("POST", "/runners/verify", {"token": token, "system_id": system_id})
 
     def unregister(self, token: str) -> Answer:
         """Remove the runner that has this token."""
