@@ -116,8 +116,7 @@ def own_image(docker: Docker) -> str:
         # The engine mounts a file of its own folder of the container on /etc/hostname.
         words = line.split()
         if words[4] == "/etc/hostname" and "/containers/" in words[3]:
-            container = words[3].split("/containers/")[1].split("/")[0]
-            found = docker.inspect("container", container)
+            found = docker.inspect("container", words[3].split("/")[-2])
             if found:
                 return str(found["Image"])
     raise RunnerError("helper_image is not set, and the image that this runner runs from is not known: set it")

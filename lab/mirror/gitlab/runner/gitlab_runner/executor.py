@@ -356,7 +356,8 @@ class Execution:
         if settings.oom_kill_disable:
             words.append("--oom-kill-disable")
         volumes = list(settings.volumes)
-        if not settings.disable_cache and self._job.caches and self._places.cache not in volumes:
+        mounted = {volume.split(":")[1] if ":" in volume else volume for volume in volumes}
+        if not settings.disable_cache and self._job.caches and self._places.cache not in mounted:
             volumes.append(self._places.cache)
         for volume in volumes:
             words += ["--volume", volume if ":" in volume else f"{self._kept_volume(volume)}:{volume}"]

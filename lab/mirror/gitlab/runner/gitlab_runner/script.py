@@ -57,11 +57,13 @@ def whole(variables: Variables, places: Places, commands: Sequence[str], extra: 
 
     The commands' own standard input is empty: they must not read the script.
     """
-    lines = [f"mkdir -p {quote(places.temporary)}"]
+    # The helper and the job may be different users: each writes the files anew, and only for itself.
+    lines = [f"mkdir -p -m 0777 {quote(places.temporary)}"]
     for each in variables:
         if each.file:
             path = variables.path(each)
-            lines += [f"printf '%s' {quote(each.value)} >{quote(path)}", f"export {each.key}={quote(path)}"]
+            lines.append(f"rm -f {quote(path)}; (umask 077; printf '%s' {quote(each.value)} >{quote(path)})")
+            lines.append(f"export {each.key}={quote(path)}")
         else:
             lines.append(f"export {each.key}={quote(each.value)}")
     lines += [f"export {key}={quote(value)}" for key, value in extra]
