@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down shell status unit lint test bench bench-nodes
+.PHONY: help up preview down shell status unit standins lint test bench bench-nodes
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -28,13 +28,16 @@ status: ## what runs, and which tools are used
 unit: ## unit tests: seconds, no network
 	@$(PYTHON) -m pytest tests/unit
 
+standins: ## tests of the lab's stand-ins for GitLab, by its clients: a minute, package registries but no lab
+	@$(PYTHON) -m pytest tests/standins
+
 lint: ## style, types, shell scripts, Go
 	@$(PYTHON) -m lab.lint
 
 test: lint ## everything: lint, unit, Go and lab tests
 	@go test -C lab ./...
 	@for service in services/*/; do CGO_ENABLED=0 go test -C "$$service" ./... || exit 1; done
-	@$(PYTHON) -m pytest tests/unit tests/lab
+	@$(PYTHON) -m pytest tests/unit tests/standins tests/lab
 
 bench: ## how fast `pulumi preview` is
 	@$(PYTHON) -m bench

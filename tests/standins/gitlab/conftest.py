@@ -52,6 +52,7 @@ def project(client: gitlab.Gitlab, group: Any) -> Any:
 @pytest.fixture
 def runner(installation: Installation, client: gitlab.Gitlab, project: Any) -> Runner:
     """A runner of the project's that takes untagged jobs, and those for docker."""
+    assert client.user is not None
     made = client.user.runners.create(
         {"runner_type": "project_type", "project_id": project.id, "tag_list": ["docker"], "run_untagged": True}
     )

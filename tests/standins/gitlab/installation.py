@@ -63,10 +63,10 @@ class Installation:
         """Start; returns when it is configured and answers."""
         with (self.root / "wrapper.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gitlab_standin.supervisor", "--root", self.root]
-                + ["--node", CI_LANGUAGE / "bin/node"]
-                + ["--ci-local", CI_LANGUAGE / "node_modules/gitlab-ci-local/dist/index.js"]
-                + ["--registry-program", REGISTRY / "registry"],
+                [sys.executable, "-m", "gitlab_standin.supervisor", "--root", str(self.root)]
+                + ["--node", str(CI_LANGUAGE / "bin/node")]
+                + ["--ci-local", str(CI_LANGUAGE / "node_modules/gitlab-ci-local/dist/index.js")]
+                + ["--registry-program", str(REGISTRY / "registry")],
                 env={**os.environ, "GITLAB_OMNIBUS_CONFIG": self.configuration, "PYTHONPATH": str(SERVER)},
                 stdout=log,
                 stderr=log,

@@ -144,7 +144,7 @@ def test_tokens_are_rotated_and_revoked(installation: Installation, client: gitl
     with pytest.raises(gitlab.GitlabCreateError, match="insufficient_scope"):
         own.projects.get(project.id).variables.create({"key": "X", "value": "y"})
     new = project.access_tokens.get(made.id).rotate()
-    with pytest.raises(gitlab.GitlabAuthenticationError, match="revoked"):
+    with pytest.raises(gitlab.GitlabAuthenticationError, match="invalid_token"):
         own.version()
         own.projects.get(project.id)
     assert installation.client(new["token"]).projects.get(project.id).id == project.id

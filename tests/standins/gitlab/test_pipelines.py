@@ -274,6 +274,7 @@ def test_runners_get_jobs_of_their_scope_only(
     other = client.projects.create({"name": "other", "namespace_id": group.id, "auto_devops_enabled": False})
 
     def made(**values: Any) -> Runner:
+        assert client.user is not None
         return Runner(installation, client.user.runners.create(values).token)
 
     others = made(runner_type="project_type", project_id=other.id)
@@ -342,7 +343,7 @@ def test_variables_are_there_only_where_they_may(
         "PRICE": "$WHERE",
     }
     assert found["live"]["PLACE"] == "live"
-    push(project, text, branch="feature", **{"x": "y"})
+    push(project, text, branch="feature", x="y")
     assert "GUARDED" not in variables(taken(runner))
 
 

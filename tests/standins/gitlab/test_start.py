@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from gitlab_standin import omnibus, versions
 from gitlab_standin.ruby import RubyError
+
 from tests.standins.gitlab.installation import SERVER, Installation
 
 NEEDED = "external_url 'https://gitlab.test'\nletsencrypt['enable'] = false\n"

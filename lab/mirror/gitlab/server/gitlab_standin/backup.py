@@ -58,7 +58,8 @@ def create(settings: Settings, say: Callable[[str], None]) -> Path:
         draft.rename(archive)
     say(f"Backup {name} is done.")
     say(
-        "Warning: Your gitlab.rb and gitlab-secrets.json files contain sensitive data and are not included in this backup."
+        "Warning: Your gitlab.rb and gitlab-secrets.json files contain sensitive data "
+        "and are not included in this backup."
     )
     return archive
 

@@ -55,7 +55,8 @@ def rails(arguments: list[str]) -> int:
     """gitlab-rails"""
     if len(arguments) != 2 or arguments[0] not in {"runner", "r"}:
         print(
-            f"gitlab-rails {' '.join(arguments)}: not supported by the lab's GitLab; use: gitlab-rails runner FILE|CODE|-",
+            f"gitlab-rails {' '.join(arguments)}: not supported by the lab's GitLab; "
+            "use: gitlab-rails runner FILE|CODE|-",
             file=sys.stderr,
         )
         return 2

@@ -33,12 +33,15 @@ create table if not exists tokens (id integer primary key autoincrement,
   user_id integer not null references users on delete cascade, name text not null, description text,
   scopes text not null, digest text not null unique, expires_at text, revoked integer not null default 0,
   created_at text not null, last_used_at text);
-create table if not exists members (id integer primary key, user_id integer not null references users on delete cascade,
-  namespace_id integer references namespaces on delete cascade, project_id integer references projects on delete cascade,
+create table if not exists members (id integer primary key,
+  user_id integer not null references users on delete cascade,
+  namespace_id integer references namespaces on delete cascade,
+  project_id integer references projects on delete cascade,
   access_level integer not null, expires_at text, created_at text not null,
   unique (user_id, namespace_id, project_id));
 create table if not exists ci_variables (id integer primary key,
-  namespace_id integer references namespaces on delete cascade, project_id integer references projects on delete cascade,
+  namespace_id integer references namespaces on delete cascade,
+  project_id integer references projects on delete cascade,
   key text not null, value blob not null, variable_type text not null, protected integer not null,
   masked integer not null, hidden integer not null, raw integer not null, environment_scope text not null,
   description text);
@@ -46,7 +49,8 @@ create table if not exists protected_branches (id integer primary key,
   project_id integer not null references projects on delete cascade, name text not null,
   allow_force_push integer not null default 0, levels text not null, unique (project_id, name));
 create table if not exists deploy_tokens (id integer primary key autoincrement,
-  namespace_id integer references namespaces on delete cascade, project_id integer references projects on delete cascade,
+  namespace_id integer references namespaces on delete cascade,
+  project_id integer references projects on delete cascade,
   name text not null, username text not null, digest text not null unique, sealed blob not null, scopes text not null,
   expires_at text, revoked integer not null default 0, created_at text not null);
 create table if not exists deploy_keys (id integer primary key,
@@ -71,8 +75,8 @@ create table if not exists jobs (id integer primary key autoincrement,
   stage_index integer not null, status text not null, condition text not null, allow_failure integer not null,
   needs text, dependencies text, spec text not null, tag_list text not null, environment text,
   protected integer not null, retried integer not null default 0, user_id integer, runner_id integer,
-  digest text unique, sealed_token blob, output_variables blob, failure_reason text, exit_code integer, created_at text not null,
-  queued_at text, started_at text, finished_at text, erased_at text);
+  digest text unique, sealed_token blob, output_variables blob, failure_reason text, exit_code integer,
+  created_at text not null, queued_at text, started_at text, finished_at text, erased_at text);
 create index if not exists jobs_by_pipeline on jobs (pipeline_id);
 create index if not exists jobs_by_status on jobs (status);
 create table if not exists artifacts (id integer primary key,

@@ -28,9 +28,9 @@ _PATH = re.compile(
     r"/(?P<project>.+?)(?P<suffix>\.git)?/(?P<service>info/refs|git-upload-pack|git-receive-pack|info/lfs/.+)"
 )
 _DENIED = (
-    "HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect or you're "
-    "required to use a token instead of a password. If a token was provided, it was either incorrect, expired, or "
-    "improperly scoped.\n"
+    "HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect "
+    "or you're required to use a token instead of a password. If a token was provided, it was either incorrect, "
+    "expired, or improperly scoped.\n"
 )
 
 

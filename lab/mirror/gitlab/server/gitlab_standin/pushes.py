@@ -169,11 +169,5 @@ def _start_pipeline(
     sha = site.repositories.resolve(project["id"], change.ref)
     if sha is None:
         return
-    site.later(
-        lambda: pipelines.create(
-            site,
-            project["id"],
-            user,
-            pipelines.Source("push", ref, change.tag is not None, sha, change.old, skip, variables),
-        )
-    )
+    source = pipelines.Source("push", ref, change.tag is not None, sha, change.old, skip, variables)
+    pipelines.push(site, project["id"], user, source)

@@ -153,23 +153,22 @@ class Repositories:
             }
             if parent:
                 self.git(project_id, "read-tree", parent, env=env)
-            for change in changes:
-                self._stage(project_id, change, env)
+            lines = "".join(self._index_line(project_id, change, env) for change in changes)
+            self.git(project_id, "update-index", "--add", "--index-info", stdin=lines.encode(), env=env)
             tree = self.git(project_id, "write-tree", env=env).decode().strip()
             parents = ["-p", parent] if parent else []
             return self.git(project_id, "commit-tree", tree, *parents, stdin=message.encode(), env=env).decode().strip()
 
-    def _stage(self, project_id: int, change: FileChange, env: dict[str, str]) -> None:
+    def _index_line(self, project_id: int, change: FileChange, env: dict[str, str]) -> str:
+        """A change as `git update-index --index-info` reads it."""
         if change.content is None:
-            line = f"0 {ZERO}\t{change.path}\n"
-        else:
-            blob = self.git(project_id, "hash-object", "-w", "--stdin", stdin=change.content).decode().strip()
-            mode = "100755" if change.executable else "100644"
-            if change.executable is None:
-                kept = self.git(project_id, "ls-files", "--stage", "--", change.path, env=env).split()
-                mode = kept[0].decode() if kept else mode
-            line = f"{mode} {blob}\t{change.path}\n"
-        self.git(project_id, "update-index", "--add", "--index-info", stdin=line.encode(), env=env)
+            return f"0 {ZERO}\t{change.path}\n"
+        blob = self.git(project_id, "hash-object", "-w", "--stdin", stdin=change.content).decode().strip()
+        mode = "100755" if change.executable else "100644"
+        if change.executable is None:
+            kept = self.git(project_id, "ls-files", "--stage", "--", change.path, env=env).split()
+            mode = kept[0].decode() if kept else mode
+        return f"{mode} {blob}\t{change.path}\n"
 
     @contextmanager
     def checkout(self, project_id: int, commit: str) -> Iterator[Path]:

@@ -115,9 +115,8 @@ class Reader:
     def literal(self) -> object:
         """A string, number, symbol, true, false, nil, array or hash."""
         token = self.token
-        match token.kind:
-            case "single" | "double" | "integer" | "float" | "symbol" | "words":
-                return self._scalar(self.take())
+        if token.kind in {"single", "double", "integer", "float", "symbol", "words"}:
+            return self._scalar(self.take())
         if self.accept("["):
             return self._array()
         if self.accept("{"):
@@ -125,7 +124,7 @@ class Reader:
         if token.kind == "name" and token.text in {"true", "false", "nil"}:
             self.take()
             return {"true": True, "false": False, "nil": None}[token.text]
-        self.fail("expected a string, number, boolean, nil, array or hash")
+        return self.fail("expected a string, number, boolean, nil, array or hash")
 
     def _scalar(self, token: Token) -> object:
         match token.kind:

@@ -59,7 +59,7 @@ def serve(settings: Settings) -> None:
 
         account = pwd.getpwnam(settings.user)
         os.chown(settings.socket, account.pw_uid, account.pw_gid)
-    os.chmod(settings.socket, 0o600)
+    settings.socket.chmod(0o600)
     certificates = {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.certificate_key)}
     # The application can be made only as the one who owns the database.
     holder: dict[str, Any] = {}
@@ -113,7 +113,8 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 def _watch(site: Site) -> None:
-    """End what takes too long, now and then."""
+    """Go on with what a stop interrupted; end what takes too long, now and then."""
+    pipelines.resume(site)
     waiting = threading.Event()
     while not waiting.wait(_CHECK_SECONDS):
         try:

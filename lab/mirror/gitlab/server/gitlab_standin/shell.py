@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     if not answer["status"]:
         rule = "=" * 72
         print(
-            f"remote: \nremote: {rule}\nremote: \nremote: ERROR: {answer['message']}\nremote: \nremote: {rule}\nremote: ",
+            "\n".join(f"remote: {line}" for line in ("", rule, "", f"ERROR: {answer['message']}", "", rule, "")),
             file=sys.stderr,
         )
         return 1

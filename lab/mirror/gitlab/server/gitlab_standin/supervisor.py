@@ -54,7 +54,8 @@ class Supervisor:
 
     def run(self) -> int:
         print(
-            f"Thank you for using GitLab Docker Image!\nCurrent version: gitlab-ce={VERSION}-ce.0 (the lab's stand-in)\n",
+            "Thank you for using GitLab Docker Image!\n"
+            f"Current version: gitlab-ce={VERSION}-ce.0 (the lab's stand-in)\n",
             flush=True,
         )
         for number in (signal.SIGTERM, signal.SIGINT):

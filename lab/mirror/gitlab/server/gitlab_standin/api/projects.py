@@ -173,7 +173,8 @@ def delete_project(context: Context) -> dict[str, Any]:
     with context.db.transaction():
         context.db.execute("delete from projects where id = ?", project["id"])
         context.db.execute(
-            "delete from runners where runner_type = 'project_type' and id not in (select runner_id from runner_projects)"
+            "delete from runners where runner_type = 'project_type' "
+            "and id not in (select runner_id from runner_projects)"
         )
         remove_orphaned_bots(context.site)
     context.site.repositories.delete(project["id"])

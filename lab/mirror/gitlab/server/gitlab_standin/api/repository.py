@@ -76,9 +76,9 @@ def delete_branch(context: Context) -> None:
         raise not_found("Branch")
     if name == project["default_branch"]:
         raise ApiError(405, {"message": "Cannot remove HEAD branch"})
-    if pushes.is_protected(context.site, project, name):
-        if not accounts.may(context.site, context.actor, project, accounts.MAINTAINER):
-            raise ApiError(405, {"message": "Protected branch can't be removed"})
+    maintains = accounts.may(context.site, context.actor, project, accounts.MAINTAINER)
+    if pushes.is_protected(context.site, project, name) and not maintains:
+        raise ApiError(405, {"message": "Protected branch can't be removed"})
     pushes.move_branch(context.site, project, context.user, name, sha, None, checked=True)
 
 
@@ -122,7 +122,10 @@ def _show_tag(context: Context, project: Row, name: str, sha: str) -> dict[str, 
 
 # Protected branches
 
-_PROTECTION = "name push_access_level merge_access_level unprotect_access_level allow_force_push allowed_to_push allowed_to_merge allowed_to_unprotect code_owner_approval_required"
+_PROTECTION = (
+    "name push_access_level merge_access_level unprotect_access_level allow_force_push allowed_to_push "
+    "allowed_to_merge allowed_to_unprotect code_owner_approval_required"
+)
 
 
 @route("GET", "/projects/:id/protected_branches", "search")

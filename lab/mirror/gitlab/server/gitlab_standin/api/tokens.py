@@ -104,7 +104,8 @@ def _register_access_tokens(kind: str) -> None:
         column, place = place_of(context)
         return context.db.rows(
             "select tokens.*, access_level from tokens join users on users.id = tokens.user_id "
-            f"join members on members.user_id = users.id where bot = 1 and members.{column} = ? order by tokens.id desc",
+            "join members on members.user_id = users.id "
+            f"where bot = 1 and members.{column} = ? order by tokens.id desc",
             place["id"],
         )
 

@@ -79,7 +79,8 @@ def create_user(context: Context) -> dict[str, Any]:
         raise ApiError(
             400,
             {
-                "error": "password, reset_password, force_random_password are missing, at least one parameter must be provided"
+                "error": "password, reset_password, force_random_password are missing, "
+                "at least one parameter must be provided"
             },
         )
     if password is not None and len(password) < 8:

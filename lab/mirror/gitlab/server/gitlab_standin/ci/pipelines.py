@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,32 +36,58 @@ class NoPipeline(Exception):
     """Why there is no pipeline, in GitLab's words. Pushes ignore it, requests show it."""
 
 
-def create(site: Site, project_id: int, user: Row | None, source: Source) -> Row | None:
-    """Make the pipeline of a push; a push without a configuration has none."""
+def push(site: Site, project_id: int, user: Row | None, source: Source) -> None:
+    """Make the pipeline of a push, and its jobs in the background; a push without a configuration has none."""
     try:
-        return request(site, project_id, user, source)
+        pipeline = _begin(site, project_id, user, source)
     except NoPipeline:
-        return None
+        return
+    if pipeline["status"] == "created":
+        site.later(lambda: _fill_for_push(site, pipeline))
 
 
 def request(site: Site, project_id: int, user: Row | None, source: Source) -> Row:
     """Make a pipeline. A configuration that can't be used makes one that failed. Raises NoPipeline."""
+    return _fill(site, _begin(site, project_id, user, source))
+
+
+def resume(site: Site) -> None:
+    """Go on with pipelines whose jobs had not been made when GitLab stopped."""
+    for pipeline in site.db.rows(
+        "select * from pipelines where status = 'created' and id not in (select pipeline_id from jobs)"
+    ):
+        site.later(lambda pipeline=pipeline: _fill_for_push(site, pipeline))  # type: ignore[misc]
+
+
+def _begin(site: Site, project_id: int, user: Row | None, source: Source) -> Row:
+    """Make a pipeline without jobs. Raises NoPipeline where there can't be one."""
     project = site.db.row("select * from projects where id = ?", project_id)
     if project is None:
         raise NoPipeline("Project not found")
     kept = project["attributes"]
     if kept.get("builds_access_level") == "disabled" or kept.get("jobs_enabled") is False:
         raise NoPipeline("Pipelines are disabled!")
-    file = _configuration_file(site, project, source.sha)
-    if file is None:
+    if _configuration_file(site, project, source.sha) is None:
         raise NoPipeline("Missing CI config file")
     pipeline = _insert(site, project, user, source)
-    message = site.repositories.git(project_id, "show", "--no-patch", "--format=%B", source.sha).decode(
-        errors="replace"
-    )
-    asked_to_skip = any(mark in message.lower() for mark in ("[skip ci]", "[ci skip]"))
+    shown = site.repositories.git(project_id, "show", "--no-patch", "--format=%B", source.sha)
+    asked_to_skip = any(mark in shown.decode(errors="replace").lower() for mark in ("[skip ci]", "[ci skip]"))
     if source.skip or (asked_to_skip and source.kind == "push"):
         return _finish_without_jobs(site, pipeline, "skipped")
+    return pipeline
+
+
+def _fill_for_push(site: Site, pipeline: Row) -> None:
+    with contextlib.suppress(NoPipeline):
+        _fill(site, pipeline)
+
+
+def _fill(site: Site, pipeline: Row) -> Row:
+    """Make a pipeline's jobs. Raises NoPipeline, with the pipeline gone, where the rules leave none."""
+    project = site.db.row("select * from projects where id = ?", pipeline["project_id"])
+    file = _configuration_file(site, project, pipeline["sha"]) if project else None
+    if project is None or file is None:
+        raise NoPipeline("Project not found")
     try:
         configuration = _evaluate(site, project, pipeline, file)
         if configuration.jobs:
@@ -73,7 +100,7 @@ def request(site: Site, project_id: int, user: Row | None, source: Source) -> Ro
         raise NoPipeline(
             "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
         )
-    site.repositories.git(project_id, "update-ref", f"refs/pipelines/{pipeline['id']}", source.sha)
+    site.repositories.git(project["id"], "update-ref", f"refs/pipelines/{pipeline['id']}", pipeline["sha"])
     advance(site, pipeline["id"])
     return _pipeline(site, pipeline["id"])
 
