@@ -144,6 +144,7 @@ if stack.gitlab.host:
     pulumi.export("gitlabUrl", gitlab.url)
     pulumi.export("gitlabRegistry", gitlab.registry)
     pulumi.export("gitlabSshPort", gitlab.ssh_port)
+    pulumi.export("gitlabToken", gitlab.token)
 
 # The cluster, on its machine and any number of workers.
 cluster: K8sNode | None = None

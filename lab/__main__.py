@@ -133,6 +133,7 @@ def _up() -> int:
     plan.add("pulumi up", stack.up, plan.names())
     plan.add("workstation", workstation.set_up, ["pulumi up"])
     plan.add("verify", verify.run, ["workstation"])
+    plan.add("first pipelines", verify.answers, ["workstation"])
     _run(plan)
     console.print()
     status.show_tools()

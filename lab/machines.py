@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import shlex
 import socket
+import subprocess
 import tarfile
 import time
 from pathlib import Path
@@ -17,7 +19,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from lab import apt, engine, images, network, paths
-from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, SPARES, Machine
+from lab.inventory import LABEL, MACHINES, MIRROR, MIRROR_NAME, SPARES, WORKSTATION, Machine
 from lab.steps import LabError, StepLog, wait_until
 
 APT_PROXY_PORT = 3142
@@ -181,6 +183,12 @@ def ssh_command(machine: Machine, *arguments: str) -> list[str]:
         f"{machine.user}@{machine.address}",
         *arguments,
     ]
+
+
+def on_workstation(line: str) -> str:
+    """What a shell line prints on the workstation; nothing where it fails."""
+    command = ssh_command(WORKSTATION, f"bash -lc {shlex.quote(line)}")
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def put_files(target: Container, files: dict[str, tuple[bytes, int]]) -> None:

@@ -13,7 +13,7 @@ _ROLES = {
     "mirror": "images and Debian packages, in place of the internet",
     "dns": "name server of the domain (BIND9)",
     "registry": "registry and its web page, Docker engine",
-    "gitlab": "Docker engine; GitLab's machine",
+    "gitlab": "GitLab, and the runner of its pipelines",
     "k8s": "Kubernetes, with ingress on ports 80 and 443",
     "workstation": "your own computer: `make shell`",
 }
@@ -63,6 +63,10 @@ def show_summary() -> None:
     where.add_row("its web page", outputs["registryUiUrl"])
     where.add_row("Docker engine, mutual TLS", outputs["dockerEndpoint"])
     where.add_row("Kubernetes", f"{outputs['kubernetesEndpoint']}, version {outputs['kubernetesVersion']}")
+    where.add_row("GitLab", outputs["gitlabUrl"])
+    for name, project in outputs["projects"].items():
+        where.add_row(f"project {name}", project["url"])
+        where.add_row("  answers at", f"{project['serviceUrl']}/ping")
     where.add_row("applications", f"http://NAME.{outputs['baseDomain']}")
     where.add_row("name server", f"{outputs['dnsServer']}: {', '.join(sorted(outputs['addresses']))}.{domain}")
     console.print(where)
@@ -73,7 +77,7 @@ Try next:
   make shell CMD='curl https://{registry}/v2/_catalog'
   make shell CMD='docker version'                        # the engine on the registry machine
   make shell CMD='kubectl get pods --all-namespaces'
-  make shell CMD='curl http://anything.k8s.{domain}'     # the default backend's 404
+  make shell CMD='curl http://demo-custom.k8s.{domain}/ping'     # what the last push answers
   make preview                                           # after a change to Pulumi.dev.yaml or the program
   make down                                              # caches stay, so the next `make up` is quick""")
 
