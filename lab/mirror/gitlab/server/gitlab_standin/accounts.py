@@ -74,7 +74,7 @@ def authenticate_job(site: Site, token: str) -> Actor:
     job = site.db.row("select * from jobs where digest = ?", site.vault.digest(token))
     if job is None or job["status"] not in {"running", "canceling"}:
         raise unauthorized()
-    return Actor(user=get_user(site, job["user_id"]) if job["user_id"] else None, job=job)
+    return Actor(user=find_user(site, job["user_id"]), job=job)
 
 
 def authenticate_deploy_token(site: Site, username: str, token: str) -> Actor:
@@ -100,6 +100,11 @@ def get_user(site: Site, user_id: int) -> Row:
     if user is None:
         raise not_found("User")
     return user
+
+
+def find_user(site: Site, user_id: int | None) -> Row | None:
+    """A user who may be gone by now."""
+    return site.db.row("select * from users where id = ?", user_id)
 
 
 def ancestors(site: Site, namespace_id: int | None) -> list[Row]:

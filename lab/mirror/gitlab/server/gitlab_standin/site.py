@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +24,8 @@ class Site:
         self.repositories = Repositories(settings)
         self.background = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="sidekiq")
         self._queue = threading.Condition()
-        self._queue_version = 0
+        # Not the same after a restart: a runner that waits for a change would miss what came meanwhile.
+        self._queue_version = time.time_ns()
 
     def later(self, task: Callable[[], object]) -> None:
         """Do something in the background, as Sidekiq would; what goes wrong is printed to the log."""

@@ -324,7 +324,7 @@ def _show_deployment(site: Site, row: Row) -> dict[str, Any]:
     job = site.db.row("select * from jobs where id = ?", row["job_id"]) if row["job_id"] else None
     environment = site.db.row("select * from environments where id = ?", row["environment_id"])
     assert environment is not None
-    user = accounts.get_user(site, row["user_id"]) if row["user_id"] else None
+    user = accounts.find_user(site, row["user_id"])
     return {
         "id": row["id"],
         "iid": row["iid"],
@@ -397,7 +397,7 @@ def show_short(site: Site, row: Row) -> dict[str, Any]:
 
 
 def show_pipeline(site: Site, row: Row) -> dict[str, Any]:
-    user = accounts.get_user(site, row["user_id"]) if row["user_id"] else None
+    user = accounts.find_user(site, row["user_id"])
     return {
         **show_short(site, row),
         "before_sha": row["before_sha"],
@@ -419,7 +419,7 @@ def show_job(site: Site, row: Row) -> dict[str, Any]:
     project = site.db.row("select * from projects where id = ?", row["project_id"])
     assert pipeline is not None and project is not None
     runner = site.db.row("select * from runners where id = ?", row["runner_id"]) if row["runner_id"] else None
-    user = accounts.get_user(site, row["user_id"]) if row["user_id"] else None
+    user = accounts.find_user(site, row["user_id"])
     kept = site.db.rows("select * from artifacts where job_id = ?", row["id"])
     artifacts = [
         {

@@ -10,6 +10,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,24 +27,13 @@ _WORKFLOW = "workflow-of-the-pipeline"
 
 _JOB_KEYS = set(
     "script before_script after_script image services stage variables rules needs dependencies artifacts cache tags "
-    "when allow_failure environment timeout retry interruptible coverage inherit resource_group".split()
+    "when allow_failure environment timeout retry interruptible inherit resource_group".split()
 )
 _TOP_KEYS = {"stages", "variables", "default", "workflow", "include"}
 _WORKFLOW_KEYS = {"rules", "name"}
 _INHERITED = ("tags", "timeout", "retry", "interruptible")
-_ENVIRONMENT_KEYS = {"name", "url", "on_stop", "action", "auto_stop_in", "deployment_tier", "kubernetes"}
-_ARTIFACT_KEYS = {
-    "paths",
-    "exclude",
-    "expire_in",
-    "name",
-    "when",
-    "untracked",
-    "reports",
-    "expose_as",
-    "public",
-    "access",
-}
+_ENVIRONMENT_KEYS = {"name", "url", "on_stop", "action", "deployment_tier"}
+_ARTIFACT_KEYS = {"paths", "exclude", "expire_in", "name", "when", "untracked", "reports"}
 _REPORTS = {"dotenv", "junit"}
 
 # Of the answers, these say the same thing about every file.
@@ -118,6 +108,12 @@ def evaluate(settings: Settings, source: Path, file: str, situation: Situation) 
 
 def _prepare(settings: Settings, source: Path, situation: Situation) -> None:
     """Put templates where gitlab-ci-local keeps downloaded ones, and tell git what it asks about."""
+    for file in source.glob(f"{_STATE}*"):
+        # What configures gitlab-ci-local on a developer's machine means nothing to GitLab.
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        else:
+            file.unlink()
     place = source / _TEMPLATES
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(settings.templates)
@@ -331,7 +327,6 @@ def _spec(name: str, data: dict[str, Any]) -> dict[str, Any]:
         "timeout": seconds(str(data["timeout"])) if data.get("timeout") else None,
         "retry": retry.get("max", 0) if isinstance(retry, dict) else int(retry),
         "environment": environment,
-        "coverage": data.get("coverage"),
         "resource_group": data.get("resource_group"),
     }
 

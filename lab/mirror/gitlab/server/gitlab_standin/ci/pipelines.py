@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,8 +77,14 @@ def _begin(site: Site, project_id: int, user: Row | None, source: Source) -> Row
 
 
 def _fill_for_push(site: Site, pipeline: Row) -> None:
-    with contextlib.suppress(NoPipeline):
+    try:
         _fill(site, pipeline)
+    except NoPipeline:
+        return
+    except Exception as error:
+        # Nobody waits for an answer: the pipeline itself has to tell.
+        _finish_without_jobs(site, pipeline, "failed", f"the lab's GitLab failed to make the jobs: {error}")
+        raise
 
 
 def _fill(site: Site, pipeline: Row) -> Row:

@@ -131,8 +131,8 @@ def of_pipeline(site: Site, project: Row, pipeline: Row) -> list[Variable]:
         values["CI_REGISTRY_IMAGE"] = f"{settings.registry_address}/{project['full_path'].lower()}"
     else:
         values.pop("CI_REGISTRY_USER")
-    if pipeline["user_id"]:
-        user = accounts.get_user(site, pipeline["user_id"])
+    user = accounts.find_user(site, pipeline["user_id"])
+    if user is not None:
         values |= {
             "GITLAB_USER_ID": str(user["id"]),
             "GITLAB_USER_LOGIN": user["username"],
