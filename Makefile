@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down shell status unit standins lint test bench bench-nodes
+.PHONY: help up preview down shell status unit standins lint test bench bench-nodes bench-push
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -44,3 +44,6 @@ bench: ## how fast `pulumi preview` is
 
 bench-nodes: ## how fast machines become nodes, beside a plain shell script (about ten minutes)
 	@$(PYTHON) -m bench.nodes
+
+bench-push: ## from push to new answer, beside the same typed by hand (some minutes)
+	@$(PYTHON) -m bench.push
