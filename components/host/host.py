@@ -121,14 +121,18 @@ class Host(pulumi.ComponentResource):
         self._repair = args.repair
         self._connection = _connection(args, args.port)
         # The functions that change sshd's ports; the last script on the machine needs them to give the port back.
-        moving = {"sshd.sh": _text(SCRIPTS / "sshd.sh")} if args.moves_from else {}
+        moving = {"sshd.sh": _text(SCRIPTS / "sshd.sh")}
         opened = [self._open_port(args, args.moves_from, moving)] if args.moves_from else []
         # By the new port, which proves it before the old one is closed.
         self._ready = self._command(
             f"{name}-ready",
             Script(SCRIPTS / "ready.sh", SCRIPTS / "leave.sh"),
             parent=self,
-            variables={"HOST_NAME": name},
+            variables={
+                "HOST_NAME": name,
+                "SSH_PORT": str(args.port),
+                "SSHD_MOVES": "yes" if args.moves_from else "no",
+            },
             files=moving,
             depends_on=opened,
         )

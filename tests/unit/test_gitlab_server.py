@@ -202,9 +202,14 @@ def test_sshd_never_moves_twice(good_stack: Recorder) -> None:
     assert set(opened.ignore_changes) == set(opened.inputs)
 
 
-def test_sshd_is_given_back_by_the_last_of_the_scripts(good_stack: Recorder) -> None:
-    assert "files/sshd.sh" in unpacked(good_stack.one("gitlab-ready"))
-    assert "files/sshd.sh" not in unpacked(good_stack.one("registry-ready"))
+@pytest.mark.parametrize(("machine", "moves", "where"), [("gitlab", "yes", 2222), ("registry", "no", 22)])
+def test_sshd_is_given_back_by_the_first_and_last_of_the_scripts(
+    good_stack: Recorder, machine: str, moves: str, where: int
+) -> None:
+    """Whether it is to move is the first one's to know; a sshd that had moved before comes back there."""
+    ready = good_stack.one(f"{machine}-ready")
+    assert "files/sshd.sh" in unpacked(ready)
+    assert f"SSHD_MOVES={moves} SSH_PORT={where}" in str(ready.inputs["create"])
 
 
 def test_sshd_stays_where_gitlab_takes_another_port(run_program: Run, good: dict[str, Any]) -> None:

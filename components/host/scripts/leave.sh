@@ -29,7 +29,7 @@ fi
 if [ -e "$FILES/sshd.sh" ]; then
   # shellcheck source=components/host/scripts/sshd.sh
   . "$FILES/sshd.sh"
-  if [ -e "$SSHD_DROPIN" ] || grep -q "^$MARK" "$SSHD_MAIN"; then
+  if sshd_is_ours; then
     # shellcheck disable=SC2119 # without ports: as it would be without us
     sshd_listen
     say "sshd of ${HOST_NAME:-this machine} listens on $(sshd_ports | tr '\n' ' ')again, as before the stack"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The machine is usable: a supported system, systemd as its first process, apt, room on the disk, a clock that is right
-# enough for certificates. HOST_NAME is the machine's name in the settings.
+# enough for certificates. HOST_NAME is the machine's name in the settings, SSH_PORT the one that this came in by.
 set -euo pipefail
 
 [ "$(id -u)" = 0 ] || fail "user $(id -un), who is not root" "root, or a user with passwordless sudo" "set hosts.$HOST_NAME.user"
@@ -23,5 +23,10 @@ free=$(df --output=avail -k /var | tail -n 1)
 if ((free < 2 * 1024 * 1024)); then
   fail "$((free / 1024)) MiB free below /var" "at least 2048 MiB" "on $HOST_NAME: df -h /var; make room"
 fi
+
+# An sshd that had moved and is wanted back: it has both ports, and this came in by the one that stays.
+# shellcheck source=components/host/scripts/sshd.sh
+. "$FILES/sshd.sh"
+if [ "$SSHD_MOVES" = no ] && sshd_is_ours && [ "$(sshd_ports | wc -l)" -gt 1 ]; then sshd_listen "$SSH_PORT"; fi
 
 printf '%s\n' "${PRETTY_NAME}"

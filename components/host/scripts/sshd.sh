@@ -24,6 +24,9 @@ sshd_ports() {
     awk '$1 == "listenaddress" { n = split($2, part, ":"); print part[n] }' | sort -un
 }
 
+# sshd_is_ours: whether anything of the configuration is.
+sshd_is_ours() { [ -e "$SSHD_DROPIN" ] || grep -q "^$MARK" "$SSHD_MAIN"; }
+
 # sshd_undo: the configuration as it would be without us.
 sshd_undo() {
   local file
