@@ -257,7 +257,7 @@ func TestCreateRunsAndShows(t *testing.T) {
 	b := newBench(t)
 	m := start(t, b.signer)
 	call := b.call(b.connection(m, nil), map[string]any{
-		"create": "echo one; cat; echo oops >&2; printf last", "stdin": "from stdin\n",
+		"create": "echo one; cat; echo oops >&2; echo last", "stdin": "from stdin\n",
 	})
 	id, found, err := create(t.Context(), call)
 	if err != nil {
@@ -270,6 +270,18 @@ func TestCreateRunsAndShows(t *testing.T) {
 		if !strings.Contains(b.shown(), line) {
 			t.Errorf("want %q in what was shown:\n%s", line, b.shown())
 		}
+	}
+}
+
+func TestLineWithoutItsEndIsShownToo(t *testing.T) {
+	b := newBench(t)
+	m := start(t, b.signer)
+	// Alone: what comes on the other stream meanwhile may stand on the same line.
+	if _, _, err := create(t.Context(), b.call(b.connection(m, nil), map[string]any{"create": "printf last"})); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.shown(), "info: last") {
+		t.Errorf("want the line in what was shown:\n%s", b.shown())
 	}
 }
 
