@@ -19,9 +19,9 @@ from tests.unit import recording
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The program writes below the user's home; here that is another."""
+    """The program writes below the user's home; here that is another. Not in the lab's tests of the same session."""
     directory = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(directory))
