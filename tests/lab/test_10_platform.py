@@ -156,6 +156,12 @@ def test_outputs_are_ready_to_use(lab: Lab) -> None:
         "kubernetesEndpoint",
         "kubernetesVersion",
         "baseDomain",
+        "ingress",
+        "gitlabUrl",
+        "gitlabRegistry",
+        "gitlabSshPort",
+        "gitlabToken",
+        "projects",
     }
     assert outputs["addresses"] == ADDRESSES
     assert outputs["dockerEndpoint"] == f"tcp://docker.{DOMAIN}:2376"
@@ -163,9 +169,12 @@ def test_outputs_are_ready_to_use(lab: Lab) -> None:
 
 
 def test_secrets_are_hidden_and_encrypted(lab: Lab) -> None:
-    assert "PRIVATE KEY" not in lab.pulumi("stack", "output", "--json").succeeded().output
+    token = lab.outputs()["gitlabToken"]
+    outputs = lab.pulumi("stack", "output", "--json").succeeded().output
     state = lab.pulumi("stack", "export").succeeded().output
-    assert "PRIVATE KEY" not in state
+    for secret in ("PRIVATE KEY", token, "glrt-", "gldt-", "eyJhbGciOi"):
+        assert secret not in outputs, secret
+        assert secret not in state, secret
     assert "ciphertext" in state
 
 
