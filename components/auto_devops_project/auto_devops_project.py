@@ -43,9 +43,11 @@ class ProjectGroupArgs:
 class ProjectGroup(pulumi.ComponentResource):
     """A private group in GitLab.
 
-    Owns: the group. Does not own: its members, who are people's business, and its projects.
+    Owns: the group, which GitLab itself keeps for some days after its removal, by another path.
+    Does not own: its members, who are people's business, and its projects.
     """
 
+    path: str
     id: pulumi.Output[int]
 
     def __init__(self, name: str, args: ProjectGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -56,8 +58,7 @@ class ProjectGroup(pulumi.ComponentResource):
             name=args.path,
             path=args.path,
             visibility_level="private",
-            # GitLab keeps what is deleted for a while, and its path with it; a group that comes again needs the path.
-            permanently_remove_on_delete=True,
+            # Not removed for good at once: GitLab allows that for subgroups alone, and answers 400 here.
             opts=pulumi.ResourceOptions(parent=self, provider=args.gitlab_provider),
         )
         self.id = group.id.apply(int)
@@ -351,5 +352,11 @@ class _Object(pulumi.CustomResource):
             f"kubernetes:{version}:{kind}",
             name,
             {"apiVersion": version.removeprefix("core/"), "kind": kind, "data": None, **content},
-            pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[*after]),
+            pulumi.ResourceOptions(
+                parent=parent,
+                provider=provider,
+                depends_on=[*after],
+                # As the SDK's class has it: what the cluster puts into a Secret is not marked by any input.
+                additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
+            ),
         )

@@ -35,6 +35,7 @@ class Registered:
     delete_before_replace: bool
     ignore_changes: list[str]
     replacement_trigger: Any
+    secret_outputs: list[str]
     provider: str
     outputs: dict[str, Any] | None = None
 
@@ -97,6 +98,7 @@ class Recorder(MockMonitor):
             replacement_trigger=(
                 _value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
             ),
+            secret_outputs=list(request.additionalSecretOutputs),
             provider=request.provider.split("::")[-2] if request.provider else "",
         )
         return response

@@ -146,6 +146,8 @@ def test_project_is_private_and_its_pipelines_come_from_the_repository(custom: R
     group = custom.one("group-team-group")
     assert f"{project['namespaceId']:.0f}" == str(recording.number("group-team-group"))
     assert group.inputs["visibilityLevel"] == "private"
+    # GitLab answers 400 to that for a group that is in no other.
+    assert "permanentlyRemoveOnDelete" not in group.inputs
 
 
 def test_default_branch_is_protected_before_the_first_commit(custom: Recorder) -> None:
@@ -202,6 +204,8 @@ def test_kubeconfig_is_a_protected_file(custom: Recorder) -> None:
     assert contains_secret(variable["value"])
     user = yaml.safe_load(plain(variable["value"]))["users"][0]["user"]
     assert user == {"token": "token of project-hello-token"}
+    # The cluster makes it, so that no input says it is secret.
+    assert custom.one("project-hello-token").secret_outputs == ["data", "stringData"]
 
 
 def test_first_commit_waits_for_all_that_its_pipeline_needs(custom: Recorder) -> None:
