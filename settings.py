@@ -158,8 +158,11 @@ def _version(value: object) -> str:
 
 def _slug(value: object) -> str:
     text = _text(value)
-    if not LABEL.match(text):
-        raise rejected("lower-case letters, digits and hyphens: it is part of names in DNS and in the cluster")
+    if not LABEL.match(text) or "--" in text:
+        raise rejected(
+            "lower-case letters and digits, and single hyphens between them: it is part of names in DNS, in the cluster, "
+            "and of images (GitLab takes no other)"
+        )
     return text
 
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 RESERVED_RECORDS = ("docker", "registry", "gitlab", "k8s", "*.k8s", "ns", "*")
 
 # Groups and projects that GitLab answers itself at these paths (its documentation: "Reserved project and group names"),
-# as far as they could be ours; and the group whose images in the registry are the platform's.
+# as far as they could be ours; its first user's own; and the group whose images in the registry are the platform's.
 RESERVED_GROUPS = frozenset(
     "admin api assets auto-devops dashboard explore files groups help import jwt login oauth org organizations profile "
-    "projects public s search sitemap snippets unsubscribes uploads user users v2".split()
+    "projects public root s search sitemap snippets unsubscribes uploads user users v2".split()
 )
 RESERVED_PROJECTS = frozenset(
     "badges blame blob builds commits create edit files new preview raw refs tree update wikis".split()

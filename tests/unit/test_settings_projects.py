@@ -22,6 +22,8 @@ BAD: dict[str, tuple[list[object], str, str, str]] = {
     "unknown pipeline": ([HELLO | {"pipeline": "autos"}], "projects[0].pipeline", "'auto'", " auto"),
     "unknown key": ([HELLO | {"brnch": "main"}], "projects[0].brnch", "did you mean projects[0].branch", "config rm"),
     "capitals": ([HELLO | {"name": "Hello"}], "projects[0].name", "lower-case letters", "projects[0].name"),
+    "two hyphens": ([HELLO | {"name": "a--b"}], "projects[0].name", "single hyphens", "projects[0].name"),
+    "GitLab's first user": ([HELLO | {"group": "root"}], "projects[0].group", "neither GitLab nor", "team"),
     "GitLab's own group": ([HELLO | {"group": "admin"}], "projects[0].group", "neither GitLab nor", "team"),
     "platform's own group": ([HELLO | {"group": "auto-devops"}], "projects[0].group", "nor the platform", "team"),
     "GitLab's own project": ([HELLO | {"name": "tree"}], "projects[0].name", "GitLab does not use", "hello"),
