@@ -108,10 +108,13 @@ def sshd(tmp_path: Path) -> Sshd:
     return Sshd(tmp_path)
 
 
-@pytest.mark.parametrize("text", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-@pytest.mark.parametrize("socket", [False, True], ids=["service", "socket"])
-def test_sshd_moves_and_comes_back(sshd: Sshd, text: str, socket: bool) -> None:
-    before = sshd.configure(text)
+@pytest.mark.parametrize(
+    ("kind", "socket"),
+    # To a socket it matters only which of the two files has our ports.
+    [*((kind, False) for kind in CONFIGURATIONS), ("as installed", True), ("without Include", True)],
+)
+def test_sshd_moves_and_comes_back(sshd: Sshd, kind: str, socket: bool) -> None:
+    before = sshd.configure(CONFIGURATIONS[kind])
     sshd.takes_up(True, socket)
     assert sshd.does("sshd-open") == ["22", "2222"]
     assert sshd.does("sshd-open") == ["22", "2222"], "again, as after an interruption"
@@ -167,7 +170,7 @@ def test_an_sshd_that_does_not_take_it_up_has_its_old_configuration_again(
 ) -> None:
     before = sshd.configure(WITH_INCLUDE)
     sshd.takes_up(False)
-    impatient = (sshd.machine.root / "files/sshd.sh").read_text().replace("await 20", "await 1")
+    impatient = (sshd.machine.root / "files/sshd.sh").read_text().replace("await 20", "await 0")
     sshd.machine.files({"sshd.sh": impatient})
     status, said = sshd.step("sshd-open")
     assert status == 1 and "does not take up its new configuration" in said
