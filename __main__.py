@@ -1,7 +1,8 @@
 """The stack: a few machines become a private Auto DevOps platform.
 
 The story: read the settings; reach every machine and make it trust one CA and ask one name server; put the registry
-with the shared Docker engine on its machine, GitLab on another; export what people and other stacks need.
+with the shared Docker engine on its machine, GitLab on another, a cluster on a third; make the projects whose pushes go
+from one to the next; export what people and other stacks need.
 """
 
 import datetime
@@ -10,14 +11,7 @@ from pathlib import Path
 import pulumi
 
 import settings
-from components.auto_devops_project import (
-    AutoDevOpsProject,
-    AutoDevOpsProjectArgs,
-    Platform,
-    ProjectGroup,
-    ProjectGroupArgs,
-    roles,
-)
+from components.auto_devops_project import AutoDevOpsProject, Platform, make_projects, roles
 from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
@@ -207,26 +201,9 @@ if stack.projects and gitlab and stack.gitlab.host and cluster:
         # A pipeline that begins at once has names, and an ingress that answers for what it deploys.
         ready=[cluster, *resolvers],
     )
-    groups = {
-        path: ProjectGroup(f"group-{path}", ProjectGroupArgs(path=path, gitlab_provider=gitlab.provider))
-        for path in dict.fromkeys(project.group for project in stack.projects)
-    }
-    projects = {
-        project.slug: AutoDevOpsProject(
-            f"project-{project.slug}",
-            AutoDevOpsProjectArgs(
-                platform=platform,
-                group=groups[project.group],
-                project=project.name,
-                pipeline=project.pipeline,
-                branch=project.branch,
-                source=project.source,
-                variables=project.variables,
-                secrets={key: secret.get_secret_value() for key, secret in project.secrets.items()},
-            ),
-        )
-        for project in stack.projects
-    }
+    projects = make_projects(platform, stack.projects)
+
+# One runner for all of them, beside GitLab.
 if gitlab and stack.gitlab.host:
     GitLabRunner(
         "gitlab-runner",
@@ -244,19 +221,7 @@ if gitlab and stack.gitlab.host:
             name_server=dns_address,
         ),
     )
-pulumi.export(
-    "projects",
-    {
-        name: {
-            "url": project.project_url,
-            "serviceUrl": project.service_url,
-            "cloneHttps": project.clone_https,
-            "cloneSsh": project.clone_ssh,
-        }
-        for name, project in projects.items()
-    },
-)
-
+pulumi.export("projects", {name: project.addresses for name, project in projects.items()})
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)
 pulumi.export("dnsServer", dns_server)

@@ -160,8 +160,8 @@ def _slug(value: object) -> str:
     text = _text(value)
     if not LABEL.match(text) or "--" in text:
         raise rejected(
-            "lower-case letters and digits, and single hyphens between them: it is part of names in DNS, in the cluster, "
-            "and of images (GitLab takes no other)"
+            "lower-case letters and digits, and single hyphens between them: it is part of names in DNS and in the "
+            "cluster, and GitLab takes no others"
         )
     return text
 

@@ -8,5 +8,14 @@ from components.auto_devops_project.auto_devops_project import (
     ProjectGroupArgs,
     roles,
 )
+from components.auto_devops_project.from_settings import make_projects
 
-__all__ = ["AutoDevOpsProject", "AutoDevOpsProjectArgs", "Platform", "ProjectGroup", "ProjectGroupArgs", "roles"]
+__all__ = [
+    "AutoDevOpsProject",
+    "AutoDevOpsProjectArgs",
+    "Platform",
+    "ProjectGroup",
+    "ProjectGroupArgs",
+    "make_projects",
+    "roles",
+]

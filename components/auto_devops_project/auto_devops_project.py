@@ -128,6 +128,8 @@ class AutoDevOpsProject(pulumi.ComponentResource):
     clone_ssh: pulumi.Output[str]
     runner_token: pulumi.Output[str]
     """What the runner process proves with that it is this project's runner. Secret."""
+    addresses: dict[str, pulumi.Input[str]]
+    """All four of the addresses, as the stack's output `projects` names them."""
 
     def __init__(self, name: str, args: AutoDevOpsProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:AutoDevOpsProject", name, None, opts)
@@ -194,6 +196,12 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         self.clone_https = project.http_url_to_repo
         self.clone_ssh = project.ssh_url_to_repo
         self.runner_token = pulumi.Output.secret(runner.token)
+        self.addresses = {
+            "url": self.project_url,
+            "serviceUrl": self.service_url,
+            "cloneHttps": self.clone_https,
+            "cloneSsh": self.clone_ssh,
+        }
         self.register_outputs(
             {
                 "project_url": self.project_url,
