@@ -38,6 +38,15 @@ def test_groups(client: gitlab.Gitlab, group: Any) -> None:
             client.groups.get(gone)
 
 
+def test_only_a_subgroup_is_removed_at_once(client: gitlab.Gitlab, group: Any) -> None:
+    inside = client.groups.create({"name": "Deep", "path": "deep", "parent_id": group.id})
+    with pytest.raises(gitlab.GitlabDeleteError, match="only available for subgroups"):
+        group.delete(permanently_remove=True, full_path=group.path)
+    inside.delete(permanently_remove=True, full_path=f"{group.path}/deep")
+    with pytest.raises(gitlab.GitlabGetError):
+        client.groups.get(inside.id)
+
+
 def test_projects(client: gitlab.Gitlab, group: Any) -> None:
     made = client.projects.create(
         {

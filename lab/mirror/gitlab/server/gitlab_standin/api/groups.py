@@ -110,6 +110,8 @@ def update_group(context: Context) -> dict[str, Any]:
 def delete_group(context: Context) -> dict[str, Any]:
     """At once and for good: GitLab itself may keep it for some days unless it is permanently removed."""
     group = context.group(accounts.OWNER)
+    if context.parameters.boolean("permanently_remove") and group["parent_id"] is None:
+        raise bad_request("`permanently_remove` option is only available for subgroups.")
     inside = context.db.rows("select id from projects where full_path like ? || '/%'", group["full_path"])
     with context.db.transaction():
         context.db.execute("delete from namespaces where id = ?", group["id"])
