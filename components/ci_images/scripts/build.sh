@@ -13,6 +13,12 @@ give_up() {
   fail "$1 (its last lines are above)" "$2" "$3; then pulumi up"
 }
 
+# Like every Go program, the engine looks only every five seconds whether /etc/resolv.conf has changed: a name server that
+# came with this very run may still be unknown to it. What it answers otherwise does not matter here.
+finds() { ! with_login pull --quiet "$REGISTRY/auto-devops/no-such-image" 2>&1 | grep 'no such host' >/dev/null; }
+await 20 "the engine to find $REGISTRY" finds ||
+  fail "an engine that cannot resolve $REGISTRY" "the platform's name server to be asked" "on $(hostname): getent hosts $REGISTRY; then pulumi up"
+
 if [ -n "$USERNAME" ]; then
   logged with_login login --username "$USERNAME" --password-stdin "$REGISTRY" <"$FILES/password" ||
     give_up "docker login $REGISTRY" "the registry to take the login in registry.login" "on $(hostname): docker login $REGISTRY"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ class Installation:
         )
         self.ca = root / "ca.crt"
         self._process: subprocess.Popen[bytes] | None = None
-        self._certificate()
+        self.new_certificate()
 
     def start(self) -> None:
         """Start; returns when it is configured and answers."""
@@ -149,7 +150,10 @@ class Installation:
     def remote(self, path: str, user: str, secret: str) -> str:
         return f"https://{user}:{secret}@localhost:{self.port}/{path}.git"
 
-    def _certificate(self) -> None:
+    def served_certificate(self) -> str:
+        return ssl.get_server_certificate(("localhost", self.port))
+
+    def new_certificate(self) -> None:
         """A certificate for localhost, where the configuration looks for it."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -168,7 +172,7 @@ class Installation:
             .sign(key, hashes.SHA256())
         )
         folder = self.root / "etc/gitlab/ssl"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         (folder / "localhost.crt").write_bytes(pem)
         self.ca.write_bytes(pem)

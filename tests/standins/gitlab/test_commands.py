@@ -149,3 +149,14 @@ def test_reconfigure_reads_the_configuration_again(own: Installation) -> None:
     rb.write_text(text)
     done = own.command("gitlab-ctl", "reconfigure")
     assert (done.returncode, done.stdout) == (0, "gitlab Reconfigured!\n")
+
+
+def test_nginx_reads_a_new_certificate(own: Installation) -> None:
+    before = own.served_certificate()
+    own.new_certificate()
+    assert own.served_certificate() == before, "it is told first"
+    done = own.command("gitlab-ctl", "hup", "nginx")
+    assert done.returncode == 0, done.stderr
+    assert own.served_certificate() != before
+    assert own.get("/users/sign_in").status_code == 200
+    assert own.command("gitlab-ctl", "hup", "puma").returncode == 2

@@ -38,7 +38,7 @@ def ctl(arguments: list[str]) -> int:
         case ["backup-etc"]:
             print(f"Configuration backup archive complete: {backup.backup_etc(_settings())}")
             return 0
-        case ["reconfigure"] | [("start" | "stop" | "restart"), *_]:
+        case ["reconfigure"] | ["hup", "nginx"] | [("start" | "stop" | "restart"), *_]:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(str(control_socket(_settings())))
                 with connection.makefile("rw") as stream:

@@ -40,6 +40,19 @@ def read_settings(base: Settings = BASE) -> Settings:
     return omnibus.settings_from(values, base)
 
 
+def until_listening(port: int, seconds: float = 60) -> None:
+    """Return when something listens on this machine's port; a TimeoutError, which is an OSError, if nothing does."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"nothing listens on port {port} after {seconds:.0f} s") from None
+            time.sleep(0.1)
+
+
 def control_socket(settings: Settings) -> Path:
     return settings.run / "control.sock"
 
@@ -126,7 +139,15 @@ class Supervisor:
             self._services.configure(settings)
             for name in self._services.names:
                 self._services.restart(name)
+            until_listening(settings.https_port)
             return {"status": 0, "lines": ["gitlab Reconfigured!"]}
+        if command == "hup":
+            # nginx reads its certificates again. Here they are puma's and the registry's, which read them at their start;
+            # nobody who asks afterwards may notice.
+            for name in {"puma", "registry"} & set(self._services.names):
+                self._services.restart(name)
+            until_listening(read_settings(self._base).https_port)
+            return {"status": 0, "lines": ["ok: run: nginx (within puma and registry)"]}
         lines = []
         status = 0
         for name in names or self._services.names:
