@@ -142,7 +142,7 @@ class Supervisor:
             until_listening(settings.https_port)
             return {"status": 0, "lines": ["gitlab Reconfigured!"]}
         if command == "hup":
-            # nginx reads its certificates again. Here they are puma's and the registry's, which read them at their start;
+            # nginx reads its certificates again. Here they are puma's and the registry's, which do so at their start;
             # nobody who asks afterwards may notice.
             for name in {"puma", "registry"} & set(self._services.names):
                 self._services.restart(name)
