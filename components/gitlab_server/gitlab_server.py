@@ -159,7 +159,8 @@ class GitLabServer(pulumi.ComponentResource):
             variables=place,
             files=functions
             | {"certificate.pem": certificate.chain, "key.pem": certificate.key, "ca.pem": args.ca.certificate},
-            depends_on=[data],
+            # The engine gets a new certificate at the same time, and restarts for it: nobody may talk to it then.
+            depends_on=[data, self.docker_provider],
         )
         wanted = args.host.run(
             f"{name}-version",

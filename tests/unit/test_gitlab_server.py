@@ -552,3 +552,9 @@ def test_ready_needs_the_api_and_the_registry(gitlab: Gitlab, end: str) -> None:
     gitlab.answers[end] = "502"
     done = gitlab.ready()
     assert done.returncode == 1 and f"502 from https://gitlab.devops.example.com{end}" in done.stderr
+
+
+def test_gitlab_is_told_of_a_certificate_after_its_engine(good_stack: Recorder) -> None:
+    """Both get new ones in the same run; the engine's restart would end what is just told through it."""
+    assert f"{SERVER}-engine" in good_stack.one(f"{SERVER}-certificates").dependencies
+    assert f"{SERVER}-docker-engine" in good_stack.one(f"{SERVER}-engine").dependencies
