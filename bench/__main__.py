@@ -8,7 +8,6 @@ above the bound that the project promises.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.verdict import kept
 from lab import paths, stack
 
 PAIRS = 7
@@ -58,10 +58,7 @@ def main() -> int:
             mine, theirs = pair()
             ratios.append(mine / theirs)
             print(f"{mine:8.2f} {theirs:8.2f} {ratios[-1]:6.2f}")
-    median = statistics.median(ratios)
-    verdict = "within" if median <= BOUND else "ABOVE"
-    print(f"median ratio {median:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), {verdict} the bound of {BOUND}")
-    return 0 if median <= BOUND else 1
+    return 0 if kept(ratios, BOUND) else 1
 
 
 if __name__ == "__main__":

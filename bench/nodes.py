@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import yaml
 
+from bench.verdict import kept
 from components.k8s_node import kubeadm
 from components.templates import render
 from lab import machines, paths, stack
@@ -163,16 +163,13 @@ def until_done(begin: Callable[[], Command]) -> float:
 
 def measure(what: str, titles: tuple[str, str], pair: Callable[[], tuple[float, float]], bound: float) -> bool:
     """Print pairs and their ratios; whether the median is within the bound."""
-    print(f"{what}, seconds\n{titles[0]:>12} {titles[1]:>12} {'ratio':>6}")
+    print(f"\n{what}, seconds\n{titles[0]:>12} {titles[1]:>12} {'ratio':>6}")
     ratios = []
     for _ in range(PAIRS):
         mine, theirs = pair()
         ratios.append(mine / theirs)
         print(f"{mine:12.1f} {theirs:12.1f} {ratios[-1]:6.2f}", flush=True)
-    median = statistics.median(ratios)
-    verdict = "within" if median <= bound else "ABOVE"
-    print(f"median ratio {median:.2f} ({min(ratios):.2f} to {max(ratios):.2f}), {verdict} the bound of {bound}\n")
-    return median <= bound
+    return kept(ratios, bound)
 
 
 def main() -> int:

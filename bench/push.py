@@ -29,11 +29,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+from bench.verdict import kept
 from lab import kubernetes, machines, stack
 from lab.inventory import WORKSTATION
 
@@ -112,10 +112,7 @@ def main() -> int:
             if number:
                 ratios.append(ratio)
             ways.reverse()
-    median = statistics.median(ratios)
-    verdict = "within" if median <= BOUND else "ABOVE"
-    print(f"median ratio {median:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), {verdict} the bound of {BOUND}")
-    return 0 if median <= BOUND else 1
+    return 0 if kept(ratios, BOUND) else 1
 
 
 if __name__ == "__main__":

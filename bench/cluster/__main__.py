@@ -23,8 +23,6 @@ hosts = [
             port=22,
             private_key=wanted["privateKey"],
             host_key=host_key,
-            passphrase=None,
-            repair="",
         ),
     )
     for name, (address, host_key) in wanted["machines"].items()

@@ -43,8 +43,7 @@ if [ "$ROLE" = control-plane ]; then
   phase init phase certs apiserver --config "$FILES/wanted"
   phase init phase control-plane all --config "$FILES/wanted"
   phase init phase etcd local --config "$FILES/wanted"
-  served() { kubectl get --raw /readyz; }
-  if ! await 180 "the API server" served; then
+  if ! await 180 "the API server" kubectl get --raw /readyz; then
     fail "an API server that does not start with the changed configuration" "kubectl get --raw /readyz to say ok" \
       "on $(hostname): crictl ps -a, and crictl logs of what ended; then correct auto-devops:kubernetes.kubeadm"
   fi
