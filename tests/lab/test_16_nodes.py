@@ -122,6 +122,7 @@ def test_two_workers_join_at_once_and_leave_without_a_trace(lab: Lab, bare: dict
             lab.config(f"hosts.{worker}", None)
         lab.up().succeeded()
     assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
+    assert " via " not in lab.on("k8s", "ip route show to root 10.244.0.0/16").succeeded().output, "no way to them"
     for worker in WORKERS:
         assert difference(bare[worker], lab.snapshot(worker)) == {}
 

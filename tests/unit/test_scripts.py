@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import ROOT
+from tests.unit.scripts import Machine
 
 SCRIPTS = sorted((ROOT / "components").glob("*/scripts/*.sh"))
 STEPS = [
@@ -36,3 +37,21 @@ def test_step_says_what_it_is_for(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert lines[0] == "# shellcheck shell=bash"
     assert lines[1].startswith("# ")
+
+
+def test_a_removed_unit_is_forgotten_even_if_it_failed(tmp_path: Path) -> None:
+    """A machine whose removed unit had failed stays degraded until that is reset."""
+    machine = Machine(tmp_path / "machine")
+    machine.fake("systemctl", 'case $1 in disable | stop | reset-failed) [ "$2" != b.service ] ;; esac')
+    script = tmp_path / "remove.sh"
+    script.write_text("remove_units a.timer b.service")
+    assert machine.run(script).returncode == 0
+    calls = machine.calls
+    reload = calls.index("systemctl daemon-reload")
+    for unit in ("a.timer", "b.service"):
+        assert calls.index(f"systemctl stop {unit}") < reload < calls.index(f"systemctl reset-failed {unit}")
+
+
+@pytest.mark.parametrize("path", STEPS, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_step_removes_units_of_ours_by_the_library(path: Path) -> None:
+    assert "rm -f /etc/systemd/system/auto-devops" not in path.read_text()

@@ -55,9 +55,7 @@ if [ -e "$FILES/auto-devops-docker-plain.socket" ]; then
   systemctl daemon-reload
   systemctl enable -q --now auto-devops-docker-plain.socket
 elif [ -e /etc/systemd/system/auto-devops-docker-plain.socket ]; then
-  systemctl disable -q --now auto-devops-docker-plain.socket auto-devops-docker-plain.service
-  rm -f /etc/systemd/system/auto-devops-docker-plain.socket /etc/systemd/system/auto-devops-docker-plain.service
-  systemctl daemon-reload
+  remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
 fi
 
 if ! await 60 "the Docker engine" docker version; then

@@ -6,8 +6,7 @@ came_with_us=no
 if [ -s "$STATE/packages/docker" ] && grep -qx docker.io "$STATE/packages/docker"; then came_with_us=yes; fi
 if [ -s "$STATE/packages/docker.before" ]; then came_with_us=yes; fi
 
-systemctl disable -q --now auto-devops-docker-plain.socket auto-devops-docker-plain.service 2>/dev/null || true
-rm -f /etc/systemd/system/auto-devops-docker-plain.socket /etc/systemd/system/auto-devops-docker-plain.service
+remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
 rm -f /etc/systemd/system/docker.service.d/auto-devops.conf
 rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/null || true
 rm -rf /etc/docker/auto-devops

@@ -161,6 +161,19 @@ restart_for() {
   printf '%s\n' "$files" >"$started"
 }
 
+# remove_units UNIT...: stops units of ours, and takes away their files and what systemd remembers of them: when a timer
+# last fired, and that a run failed (a machine would count as degraded for a unit that it no longer has).
+remove_units() {
+  local unit
+  for unit in "$@"; do
+    systemctl disable -q --now "$unit" 2>/dev/null || true
+    systemctl stop "$unit" 2>/dev/null || true # what another unit started is not enabled
+    rm -f "/etc/systemd/system/$unit" "/var/lib/systemd/timers/stamp-$unit"
+  done
+  systemctl daemon-reload
+  for unit in "$@"; do systemctl reset-failed "$unit" 2>/dev/null || true; done
+}
+
 # remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
 remove_rules() {
   local tables

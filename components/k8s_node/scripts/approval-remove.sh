@@ -2,7 +2,5 @@
 # Nobody asks for certificates any more.
 set -euo pipefail
 
-systemctl disable -q --now auto-devops-approve-kubelets.timer 2>/dev/null || true
-rm -f /usr/local/sbin/auto-devops-approve-kubelets \
-  /etc/systemd/system/auto-devops-approve-kubelets.service /etc/systemd/system/auto-devops-approve-kubelets.timer
-systemctl daemon-reload
+remove_units auto-devops-approve-kubelets.timer auto-devops-approve-kubelets.service
+rm -f /usr/local/sbin/auto-devops-approve-kubelets

@@ -4,7 +4,10 @@
 # NODES are "name=address=cidr" of all.
 set -euo pipefail
 
-own=
+# Marks our routes, so that those of nodes that have left are known; of the numbers free in /etc/iproute2/rt_protos.
+# unnetwork.sh has it too.
+protocol=144
+own='' others=''
 {
   printf '#!/bin/sh\n# Made by auto-devops: routes to the pods of the other nodes, and masquerading for what leaves the cluster.\nset -e\n'
   for node in $NODES; do
@@ -13,9 +16,13 @@ own=
     if [ "$name" = "$NODE" ]; then
       own=$cidr
     else
-      printf 'ip route replace %s via %s\n' "$cidr" "$address"
+      printf 'ip route replace %s via %s proto %s\n' "$cidr" "$address" "$protocol"
+      others+="$cidr|"
     fi
   done
+  printf 'ip route show proto %s | while read -r cidr _; do\n' "$protocol"
+  # shellcheck disable=SC2016 # for the script that this writes
+  printf '  case $cidr in %snone) ;; *) ip route delete "$cidr" proto %s ;; esac\ndone\n' "$others" "$protocol"
   rule="POSTROUTING -s $POD_CIDR ! -d $POD_CIDR -m comment --comment auto-devops-pods -j MASQUERADE"
   printf 'iptables -w -t nat -C %s 2>/dev/null || iptables -w -t nat -A %s\n' "$rule" "$rule"
 } >"$FILES/pod-network"
