@@ -160,6 +160,21 @@ def test_gitlabs_registry_takes_a_push_and_serves_a_pull(lab: Lab, dev: Person) 
     assert "denied" in denied.output or "unauthorized" in denied.output
 
 
+@pytest.mark.parametrize("ssh", [False, True], ids=["https", "ssh"])
+def test_large_files_go_to_lfs_and_come_back(lab: Lab, dev: Person, ssh: bool) -> None:
+    directory = dev.clones("demo/custom", ssh=ssh)
+    large = "head -c 3000000 /dev/urandom >model.bin"
+    track = "git lfs install --local && git lfs track '*.bin' && git add .gitattributes"
+    lab.workstation(f"cd {directory} && git checkout -qb large && {track} && {large} && git add model.bin")
+    lab.workstation(f"cd {directory} && git commit -qm '[skip ci] A large file' && git push -q --force origin large")
+    pushed = lab.workstation(f"sha256sum <{directory}/model.bin")
+    assert lab.workstation(f"git -C {directory} cat-file blob HEAD:model.bin").startswith("version https://git-lfs")
+    again = dev.clones("demo/custom", ssh=ssh)
+    lab.workstation(f"cd {again} && git lfs install --local && git checkout -q large && git lfs pull")
+    assert lab.workstation(f"sha256sum <{again}/model.bin") == pushed
+    api(lab).projects.get("demo/custom").branches.delete("large")
+
+
 def test_nobody_pushes_to_the_default_branch_by_force(lab: Lab, dev: Person) -> None:
     directory = dev.clones("demo/custom")
     refused = lab.on(

@@ -91,7 +91,9 @@ async def serve(site: Site, request: Request, match: re.Match[str]) -> Response:
     try:
         actor = await run_in_threadpool(basic_actor, site, request)
     except ApiError:
-        return challenge()
+        actor = lfs.actor_of(site, request) if service.startswith("info/lfs/") else None
+        if actor is None:
+            return challenge()
     project = await run_in_threadpool(find_project, site, match["project"])
     if project is None or not await run_in_threadpool(may_read, site, actor or Actor(), project):
         # Whoever has not said who they are is asked, so that nobody learns what exists.
@@ -276,6 +278,10 @@ def _shell_access(site: Site, asked: dict[str, Any]) -> dict[str, Any]:
             "status": False,
             "message": "The project you were looking for could not be found or you don't have permission to view it.",
         }
+    if asked["command"] == "git-lfs-authenticate":
+        if actor.user is None:
+            return {"status": False, "message": "LFS by a deploy key is not supported by the lab's GitLab."}
+        return {"status": True, "user": name, "answer": lfs.login_by_ssh(site, actor.user, project)}
     level = accounts.level_in_project(site, actor.user, project)
     if asked["command"] == "git-receive-pack" and (
         not may_write(actor, project) or (actor.deploy_key is None and level < accounts.DEVELOPER)

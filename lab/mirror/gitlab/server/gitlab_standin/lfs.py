@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -18,6 +19,31 @@ from gitlab_standin.database import Row
 from gitlab_standin.site import Site
 
 _TYPE = "application/vnd.git-lfs+json"
+_TICKET, _TICKET_SECONDS = "lfs", 7200
+"""As long as GitLab's own."""
+
+
+def login_by_ssh(site: Site, user: Row, project: Row) -> dict[str, Any]:
+    """What git-lfs-authenticate answers someone with an SSH key: where to ask by HTTPS, and as whom."""
+    ticket = site.vault.ticket(_TICKET, user["id"], _TICKET_SECONDS)
+    basic = base64.b64encode(f"{user['username']}:{ticket}".encode()).decode()
+    return {
+        "href": f"{site.settings.url}/{project['full_path']}.git/info/lfs",
+        "header": {"Authorization": f"Basic {basic}"},
+        "expires_in": _TICKET_SECONDS,
+    }
+
+
+def actor_of(site: Site, request: Request) -> Actor | None:
+    """Who asks with such a login, or None."""
+    basic = request.headers.get("authorization", "").removeprefix("Basic ")
+    try:
+        _, _, ticket = base64.b64decode(basic).decode().partition(":")
+        user_id = site.vault.ticket_user(_TICKET, ticket)
+    except ValueError:
+        return None
+    user = accounts.find_user(site, user_id)
+    return Actor(user=user) if user and user["state"] == "active" else None
 
 
 async def serve(site: Site, request: Request, project: Row, actor: Actor, path: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from gitlab_standin.internal_client import ask, ask_text
 
-_COMMANDS = {"git-upload-pack", "git-receive-pack", "git-upload-archive"}
+_COMMANDS = {"git-upload-pack": 2, "git-receive-pack": 2, "git-upload-archive": 2, "git-lfs-authenticate": 3}
+"""How many words each has: itself, the project, and for LFS what for."""
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if not words:
         print(f"Welcome to GitLab, @{ask(socket, secret, 'allowed', {'who': who})['user']}!")
         return 0
-    if words[0] not in _COMMANDS or len(words) != 2:
+    if _COMMANDS.get(words[0]) != len(words):
         print(f"remote: ERROR: {words[0]} is not supported by the lab's GitLab", file=sys.stderr)
         return 1
     answer = ask(socket, secret, "allowed", {"who": who, "command": words[0], "project": words[1]})
@@ -36,6 +38,9 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    if "answer" in answer:
+        print(json.dumps(answer["answer"]))
+        return 0
     env = {**os.environ, **answer["environment"], "LC_ALL": "C.UTF-8"}
     os.execvpe("git", ["git", words[0].removeprefix("git-"), answer["path"]], env)
     raise AssertionError("execvpe returned")

@@ -56,15 +56,16 @@ class Vault:
         """What is kept of a token."""
         return hmac.new(self._digest_key, token.encode(), hashlib.sha256).hexdigest()
 
-    def session(self, user_id: int) -> str:
-        """A browser session's cookie, valid for a day."""
-        content = f"{user_id}.{int(time.time()) + 86400}"
-        return f"{content}.{self.digest('session ' + content)}"
+    def ticket(self, purpose: str, user_id: int, seconds: int) -> str:
+        """What lets its bearer act as the user for one purpose ("session" for a browser, "lfs"), for some time."""
+        content = f"{user_id}.{int(time.time()) + seconds}"
+        return f"{content}.{self.digest(f'{purpose} {content}')}"
 
-    def session_user(self, cookie: str) -> int | None:
-        user, _, rest = cookie.partition(".")
+    def ticket_user(self, purpose: str, ticket: str) -> int | None:
+        """Whose ticket it is, or None where it is not one for this purpose, or not any more."""
+        user, _, rest = ticket.partition(".")
         until, _, signature = rest.partition(".")
-        expected = self.digest(f"session {user}.{until}")
+        expected = self.digest(f"{purpose} {user}.{until}")
         if not hmac.compare_digest(signature, expected) or int(until) < time.time():
             return None
         return int(user)

@@ -22,7 +22,7 @@ from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError
 from gitlab_standin.site import Site
 
-_COOKIE = "_gitlab_session"
+_COOKIE, _SESSION_SECONDS = "_gitlab_session", 86400
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("pages")),
     autoescape=select_autoescape(default=True, default_for_string=True),
@@ -69,8 +69,8 @@ def _sign_in(site: Site, request: Request, form: dict[str, str]) -> Response:
         user = _login(site, form.get("user[login]", ""), form.get("user[password]", ""))
         if user is not None:
             response = RedirectResponse(target, 302)
-            cookie = site.vault.session(user["id"])
-            response.set_cookie(_COOKIE, cookie, max_age=86400, secure=True, httponly=True, samesite="lax")
+            cookie = site.vault.ticket("session", user["id"], _SESSION_SECONDS)
+            response.set_cookie(_COOKIE, cookie, max_age=_SESSION_SECONDS, secure=True, httponly=True, samesite="lax")
             return response
     page = _PAGES.get_template("sign_in.html")
     failed = request.method == "POST"
@@ -93,7 +93,7 @@ def _login(site: Site, name: str, secret: str) -> Row | None:
 
 
 def _page(site: Site, request: Request, path: str) -> Response:
-    user_id = site.vault.session_user(request.cookies.get(_COOKIE, ""))
+    user_id = site.vault.ticket_user("session", request.cookies.get(_COOKIE, ""))
     user = site.db.row("select * from users where id = ? and state = 'active'", user_id) if user_id else None
     if user is None:
         return RedirectResponse(f"/users/sign_in?target={quote(path)}", 302)
