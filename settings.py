@@ -12,7 +12,7 @@ import contextlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -23,7 +23,7 @@ from pydantic import ValidationError as PydanticValidationError
 from pydantic.alias_generators import to_camel
 
 import settings_checks
-from settings_problems import NAMESPACE, Problem, problems_of, rejected, report, set_command, shown, unknown_key
+from settings_problems import NAMESPACE, Problem, problems_of, rejected, report, set_command, shape, shown, unknown_key
 
 LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 IMAGE = re.compile(
@@ -78,7 +78,9 @@ def _network(value: object) -> str:
     try:
         return str(ipaddress.ip_network(_text(value)))
     except ValueError as error:
-        raise rejected(f"a network such as 192.168.80.0/24 ({error})") from None
+        # Its words for bits beyond the network's length help; they have the value, which may not be shown.
+        detail = " (its address has bits beyond the network's length)" if "host bits" in str(error) else ""
+        raise rejected(f"a network such as 192.168.80.0/24{detail}") from None
 
 
 def _path(value: object) -> Path:
@@ -651,6 +653,10 @@ TEXTS = ("domain", "repair")
 LISTS = ("projects",)
 
 
+# Takes a section's errors, with the model and the path of the section, into the problems.
+Wrong = Callable[[PydanticValidationError, type[Section], str], None]
+
+
 class SettingsError(Exception):
     """The settings are wrong; `problems` has all of them."""
 
@@ -681,24 +687,30 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
     """
     problems: list[Problem] = []
     values = _decode(config, problems)
+
+    def wrong(error: PydanticValidationError, model: type[Section], prefix: str) -> None:
+        has_secret = re.split(r"[.\[]", prefix)[0] in secret_keys
+        problems.extend(problems_of(error, model, prefix, has_secret=has_secret))
+
     domain: str | None = None
     try:
         domain = TypeAdapter(Domain).validate_python(values.pop("domain", ""))
     except PydanticValidationError as error:
         details = error.errors()[0]
-        found = shown(details["input"]) if details["input"] else "nothing"
+        secret = "domain" in secret_keys
+        found = (shape if secret else shown)(details["input"]) if details["input"] else "nothing"
         context = details.get("ctx", {})
-        fix = context.get("fix") or set_command("domain", "devops.example.com")
+        fix = (not secret and context.get("fix")) or set_command("domain", "devops.example.com")
         problems.append(Problem("domain", found, str(context["expected"]), fix))
     repair = str(values.pop("repair", ""))
-    hosts = _hosts(values.pop("hosts", {}), problems)
-    projects = _projects(values.pop("projects", []), problems)
+    hosts = _hosts(values.pop("hosts", {}), problems, wrong)
+    projects = _projects(values.pop("projects", []), problems, wrong)
     sections: dict[str, Section | None] = {}
     for name, model in SECTIONS.items():
         try:
             sections[name] = model.model_validate(values.pop(name, {}))
         except PydanticValidationError as error:
-            problems.extend(problems_of(error, model, name))
+            wrong(error, model, name)
             sections[name] = None
     problems.extend(unknown_key(key, value, KEYS) for key, value in values.items())
 
@@ -734,19 +746,19 @@ def _decode(config: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any
             kind = list if key in LISTS else dict
             if not isinstance(value, kind):
                 expected = "a list" if kind is list else "an object with keys of its own"
-                problems.append(Problem(key, shown(value), expected, f"see docs/settings.md, section {key}"))
+                problems.append(Problem(key, shape(value), expected, f"see docs/settings.md, section {key}"))
                 value = kind()
         values[key] = value
     return values
 
 
-def _hosts(values: object, problems: list[Problem]) -> dict[str, HostSettings | None]:
+def _hosts(values: object, problems: list[Problem], wrong: Wrong) -> dict[str, HostSettings | None]:
     """Every machine named, with None for one whose own settings are wrong, so that references to it still resolve."""
     hosts: dict[str, HostSettings | None] = {}
     if not isinstance(values, dict) or not values:
         fix = set_command("hosts.registry.address", "192.168.80.112")
         problems.append(
-            Problem("hosts", "nothing" if not values else shown(values), "at least one machine with its address", fix)
+            Problem("hosts", "nothing" if not values else shape(values), "at least one machine with its address", fix)
         )
         return hosts
     for name, value in values.items():
@@ -763,20 +775,20 @@ def _hosts(values: object, problems: list[Problem]) -> dict[str, HostSettings | 
         try:
             hosts[name] = HostSettings.model_validate(value)
         except PydanticValidationError as error:
-            problems.extend(problems_of(error, HostSettings, f"hosts.{name}"))
+            wrong(error, HostSettings, f"hosts.{name}")
             hosts[name] = None
     return hosts
 
 
-def _projects(values: object, problems: list[Problem]) -> dict[int, ProjectSettings]:
+def _projects(values: object, problems: list[Problem], wrong: Wrong) -> dict[int, ProjectSettings]:
     """Every project that is valid in itself, by its place in the list."""
     projects: dict[int, ProjectSettings] = {}
     if not isinstance(values, list):
-        problems.append(Problem("projects", shown(values), "a list", "see docs/settings.md, section projects"))
+        problems.append(Problem("projects", shape(values), "a list", "see docs/settings.md, section projects"))
         return projects
     for index, value in enumerate(values):
         try:
             projects[index] = ProjectSettings.model_validate(value)
         except PydanticValidationError as error:
-            problems.extend(problems_of(error, ProjectSettings, f"projects[{index}]"))
+            wrong(error, ProjectSettings, f"projects[{index}]")
     return projects

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -30,18 +31,27 @@ class Problem:
     fix: str
 
 
-def set_command(key: str, value: str = "VALUE", *, secret: bool = False) -> str:
-    """The `pulumi config` command that sets `key`; a secret is asked for by the CLI, never written in the command."""
-    path = "--path " if "." in key else ""
-    if secret:
-        return f"pulumi config set --secret {path}{shlex.quote(f'{NAMESPACE}:{key}')}"
-    return f"pulumi config set {path}{shlex.quote(f'{NAMESPACE}:{key}')} {shlex.quote(value)}"
+def set_command(key: str, value: str | None = "VALUE", *, secret: bool = False) -> str:
+    """The `pulumi config` command that sets `key`.
+
+    A secret is asked for by the CLI, never written in the command; so is a `value` of None, or read from a pipe.
+    """
+    command = ["pulumi config set", *(["--secret"] if secret else []), _path(key)]
+    return " ".join(command if secret or value is None else [*command, shlex.quote(value)])
+
+
+def get_command(key: str) -> str:
+    """The `pulumi config` command that prints the value of `key`."""
+    return f"pulumi config get {_path(key)}"
 
 
 def remove_command(key: str) -> str:
     """The `pulumi config` command that removes `key`."""
-    path = "--path " if "." in key else ""
-    return f"pulumi config rm {path}{shlex.quote(f'{NAMESPACE}:{key}')}"
+    return f"pulumi config rm {_path(key)}"
+
+
+def _path(key: str) -> str:
+    return ("--path " if "." in key else "") + shlex.quote(f"{NAMESPACE}:{key}")
 
 
 def rejected(expected: str, fix: str = "") -> PydanticCustomError:
@@ -51,8 +61,33 @@ def rejected(expected: str, fix: str = "") -> PydanticCustomError:
 
 
 def shown(value: object) -> str:
-    """A value as the report shows it: as JSON, shortened."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    """A plain value as the report shows it: as JSON, shortened, without the login that a URL may have."""
+    text = re.sub(r"//[^/@\s]*@", "//[hidden]@", json.dumps(value, default=str, ensure_ascii=False))
+    return _shortened(text)
+
+
+def shape(value: object) -> str:
+    """What a value is, without what it says: for all that may be a secret, or have one inside."""
+    return _shortened(_shape(value))
+
+
+def _shape(value: object) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {_shape(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_shape(item) for item in value) + "]"
+        case None:
+            return "nothing"
+        case bool():
+            return "a truth value"
+        case int() | float():
+            return "a number"
+        case _:
+            return "a text"
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
@@ -64,24 +99,36 @@ def near(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown_key(key: str, value: object, known: Sequence[str]) -> Problem:
-    """A key that no setting has; `key` is the full path, `known` are the names allowed at its place."""
+    """A key that no setting has; `key` is the full path, `known` are the names allowed at its place.
+
+    Its value is not shown: nobody knows what it was meant to be.
+    """
     parent, _, name = key.rpartition(".")
     guess = near(name, known)
     prefix = f"{parent}." if parent else ""
-    found = f"an unknown key, with value {_found(key, value)}"
-    if guess:
-        again = set_command(prefix + guess, _plain(key, value), secret=_hidden(guess))
-        fix = f"rename it: {remove_command(key)} && {again}"
-        return Problem(key, found, f"did you mean {prefix + guess}?", fix)
-    return Problem(key, found, "one of " + ", ".join(sorted(known)), remove_command(key))
+    found = f"an unknown key: {shape(value)}"
+    if not guess:
+        return Problem(key, found, "one of " + ", ".join(sorted(known)), remove_command(key))
+    if isinstance(value, dict | list):
+        fix = f"rename it to {guess} in the stack's file, Pulumi.STACK.yaml; or {remove_command(key)}"
+    else:
+        # From one command to the other: the value is neither shown nor on a command line.
+        moved = set_command(prefix + guess, None, secret=_hidden(prefix + guess))
+        fix = f"rename it: {get_command(key)} | {moved} && {remove_command(key)}"
+    return Problem(key, found, f"did you mean {prefix + guess}?", fix)
 
 
-def problems_of(error: ValidationError, model: type[BaseModel] | None, prefix: str) -> list[Problem]:
-    """Pydantic's errors as problems; `prefix` is the path at which `model` stands ("" for none)."""
-    return [_translate(details, model, prefix) for details in error.errors(include_url=False)]
+def problems_of(
+    error: ValidationError, model: type[BaseModel] | None, prefix: str, *, has_secret: bool
+) -> list[Problem]:
+    """Pydantic's errors as problems; `prefix` is the path at which `model` stands ("" for none).
+
+    `has_secret` says that something below the top-level key is encrypted. Pulumi does not say what: no value is shown.
+    """
+    return [_translate(details, model, prefix, has_secret) for details in error.errors(include_url=False)]
 
 
-def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> Problem:
+def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str, has_secret: bool) -> Problem:
     location = [str(part) for part in details["loc"]]
     # Pydantic's word for a name, not a value, that is wrong.
     named = location[-1:] == ["[key]"]
@@ -92,6 +139,10 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     kind, value = details["type"], details["input"]
     context: Mapping[str, Any] = details.get("ctx", {})
     secret = _hidden(key)
+    if secret:
+        found = "[hidden]"
+    else:
+        found = shown(value) if not has_secret and _plain(model, location, value) else shape(value)
 
     if kind == "extra_forbidden":
         return unknown_key(key, value, _names_at(model, location[:-1]))
@@ -100,19 +151,19 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
         return Problem(key, "nothing", expected, set_command(key, example, secret=secret))
     if kind == "setting":
         fix = remove_command(key) if named else context["fix"] or set_command(key, example, secret=secret)
-        return Problem(key, _found(key, value), context["expected"], fix)
+        return Problem(key, found, context["expected"], fix)
     if kind == "literal_error":
         choices = context["expected"]
         first = choices.split("'")[1] if "'" in choices else "VALUE"
         return Problem(
             key,
-            _found(key, value),
+            found,
             f"one of {choices}",
             set_command(key, near(str(value), choices.split("'")[1::2]) or first),
         )
     # The rest is Pydantic's own wording of a wrong type or a number out of range.
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return Problem(key, _found(key, value), message, set_command(key, example, secret=secret))
+    return Problem(key, found, message, set_command(key, example, secret=secret))
 
 
 def _hidden(key: str) -> bool:
@@ -120,12 +171,17 @@ def _hidden(key: str) -> bool:
     return "pass" in key.rsplit(".", 1)[-1].lower() or any(part.startswith("secret") for part in key.split("."))
 
 
-def _found(key: str, value: object) -> str:
-    return "[hidden]" if _hidden(key) else shown(value)
-
-
-def _plain(key: str, value: object) -> str:
-    return "VALUE" if _hidden(key) or isinstance(value, dict | list) else str(value)
+def _plain(model: type[BaseModel] | None, location: Sequence[str], value: object) -> bool:
+    """Whether `value` is where a setting belongs that is no secret, and is no object that has other things inside."""
+    if isinstance(value, dict | list):
+        return False
+    if field := _field(model, location):
+        return not any(issubclass(arm, SecretStr) for arm in _arms(field))
+    # Inside a list, or an object with names of the user's own: plain where its values have a rule; a mere text, such as
+    # a CI variable's, may be anything.
+    outer = _field(model, location[:-1])
+    kinds = get_args(outer.annotation) if outer else ()
+    return bool(kinds) and get_origin(kinds[-1]) is Annotated
 
 
 def _model_at(model: type[BaseModel] | None, location: Sequence[str]) -> type[BaseModel] | None:

@@ -424,6 +424,54 @@ def test_password_is_never_shown(good: Config) -> None:
     assert "hunter2" not in report(problems(good), "dev")
 
 
+SECRET = "correct-horse-battery"
+LEAKS: dict[str, Spoil] = {
+    "a mistyped password": put("registry.login", {"username": "ci", "pasword": SECRET}),
+    "a mistyped object with a password": put("registry.lgin", {"username": "ci", "password": SECRET}),
+    "a name that says nothing": put("registry.zzz", SECRET),
+    "a top-level key that says nothing": put("zzz", {"token": [SECRET]}),
+    "a text where an object belongs": put("registry.login", SECRET),
+    "a whole section of the wrong type": put("registry", f'{{"login": {{"password": "{SECRET}"'),
+    "a list where an object belongs": put("registry.login", ["ci", SECRET]),
+    "an object where a text belongs": put("registry.uiTitle", {"password": SECRET}),
+    "a login in a mirror's URL": put("mirrors.kubernetes", f"https://ci:{SECRET}@mirror.corp:port"),
+    "a login in Go's proxy": put("ci.goProxy", f"https://ci:{SECRET}@mirror.corp/go direct"),
+    "a CI variable": put("projects", [{"group": "a", "name": "b", "pipeline": "auto", "variables": {"A B": SECRET}}]),
+    "a value in a list": put("dns.forwarders", [SECRET]),
+    "a machine that is a text": put("hosts.dns", SECRET),
+    "a network": put("kubernetes.podCidr", {"password": SECRET}),
+}
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_what_may_be_a_secret_is_never_shown(good: Config, kind: str) -> None:
+    LEAKS[kind](good)
+    text = report(problems(good, {"registry", "projects", "dns", "hosts"}), "dev")
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize("path", ["registry.uiTitle", "hosts.dns.address", "domain", "kubernetes.podCidr", "dns.ttl"])
+def test_no_value_of_a_section_with_a_secret_is_shown(good: Config, path: str) -> None:
+    """Pulumi does not tell which value of it is the encrypted one."""
+    put(path, SECRET * 5)(good)
+    assert SECRET in report(problems(good), "dev")
+    assert SECRET not in report(problems(good, {path.partition(".")[0]}), "dev")
+
+
+def test_keys_and_kinds_are_shown_instead(good: Config) -> None:
+    put("registry.lgin", {"username": "ci", "tries": [3, True, None]})(good)
+    assert problems(good)[0].found == ("an unknown key: {username: a text, tries: [a number, a truth value, nothing]}")
+
+
+def test_a_mistyped_password_is_renamed_unseen(good: Config) -> None:
+    put("registry.login", {"username": "ci", "pasword": SECRET})(good)
+    assert problems(good)[1].fix == (
+        "rename it: pulumi config get --path auto-devops:registry.login.pasword"
+        " | pulumi config set --secret --path auto-devops:registry.login.password"
+        " && pulumi config rm --path auto-devops:registry.login.pasword"
+    )
+
+
 def test_password_is_accepted_as_a_secret(good: Config) -> None:
     put("registry.login", {"username": "ci", "password": "long enough"})(good)
     parsed = settings.parse(good, {"registry"})
