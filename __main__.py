@@ -15,6 +15,7 @@ from components.auto_devops_project import AutoDevOpsProject, Platform, make_pro
 from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
+from components.docker_engine import Prune
 from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
 from components.gitlab_server import GitLabServer, GitLabServerArgs
 from components.host import Host, HostArgs
@@ -91,6 +92,10 @@ if stack.docker.unprotected_tcp_2375:
 login: Login | None = None
 if stack.registry.login:
     login = Login(stack.registry.login.username, stack.registry.login.password.get_secret_value())
+prune: Prune | None = None
+if stack.docker.prune.enabled:
+    keep = [f"registry.{domain}/auto-devops/*", *stack.images_of_pipelines]
+    prune = Prune(stack.docker.prune.schedule, stack.docker.prune.keep_days, stack.docker.prune.keep_storage, keep)
 registry = RegistryHost(
     "registry-host",
     RegistryHostArgs(
@@ -106,6 +111,7 @@ registry = RegistryHost(
         allow_deletion=stack.registry.allow_deletion,
         gc_schedule=stack.registry.garbage_collection.schedule,
         gc_delete_untagged=stack.registry.garbage_collection.delete_untagged,
+        prune=prune,
     ),
 )
 

@@ -151,6 +151,13 @@ def _calendar(value: object) -> str:
     return text
 
 
+def _storage(value: object) -> str:
+    text = _text(value)
+    if not re.match(r"^[1-9]\d*(MB|GB|TB)$", text):
+        raise rejected("a size such as 10GB")
+    return text
+
+
 def _version(value: object) -> str:
     text = _text(value)
     if not re.match(r"^\d+\.\d+\.\d+$", text):
@@ -222,6 +229,7 @@ ImageRegistry = Annotated[str, BeforeValidator(_image_registry)]
 HttpsUrl = Annotated[str, BeforeValidator(_https_url)]
 HostKey = Annotated[str, BeforeValidator(_host_key)]
 Version = Annotated[str, BeforeValidator(_version)]
+Storage = Annotated[str, BeforeValidator(_storage)]
 Calendar = Annotated[str, BeforeValidator(_calendar)]
 RecordName = Annotated[str, BeforeValidator(_record)]
 Slug = Annotated[str, BeforeValidator(_slug)]
@@ -335,6 +343,25 @@ class DnsSettings(Section):
     )
 
 
+class PruneSettings(Section):
+    """What the registry machine's engine, in which every pipeline builds, does not keep."""
+
+    enabled: bool = Field(
+        True, description="false keeps every image that was ever built or pulled there", examples=["true"]
+    )
+    schedule: Calendar = Field(
+        "*-*-* 04:30:00", description="a systemd calendar expression", examples=["*-*-* 04:30:00"]
+    )
+    keep_days: int = Field(
+        7,
+        ge=1,
+        le=3650,
+        description="images that came there longer ago go, unless a container has them or the platform needs them",
+        examples=[7],
+    )
+    keep_storage: Storage = Field("10GB", description="how much build cache stays", examples=["10GB"])
+
+
 class DockerSettings(Section):
     """The Docker engines."""
 
@@ -348,6 +375,10 @@ class DockerSettings(Section):
         default_factory=list,
         description="mirrors of docker.io for the engines; empty: the one under mirrors.images, if any",
         examples=['["https://mirror.corp:5000"]'],
+    )
+    prune: PruneSettings = Field(
+        default_factory=lambda: PruneSettings.model_validate({}),
+        description="what the registry machine's engine does not keep of pushes",
     )
 
 
@@ -626,6 +657,13 @@ class Settings(BaseModel):
         mirror = self.mirrors.images.get("docker.io", "")
         # The engine refuses a mirror URL with a path; images of the stack itself do not need this option.
         return [f"https://{mirror}"] if mirror and "/" not in mirror else []
+
+    @property
+    def images_of_pipelines(self) -> list[str]:
+        """What jobs' images are made from and what their builds begin with, as it is pulled."""
+        images = self.ci.images
+        bases = (images.go, images.docker, images.kubernetes, images.auto_build, images.auto_deploy, images.runtime)
+        return [self.mirrors.image(image) for image in bases]
 
     def records(self) -> dict[str, str]:
         """Every name below the domain that the platform needs, and its address."""

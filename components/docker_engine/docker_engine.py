@@ -27,13 +27,30 @@ class RemoteAccess:
 
 
 @dataclass(frozen=True)
+class Prune:
+    """What an engine forgets at `schedule` (systemd's): images older than `keep_days`, build cache over `keep_storage`.
+
+    Images of containers stay, and those whose names match a pattern in `keep`.
+    """
+
+    schedule: str
+    keep_days: int
+    keep_storage: str
+    keep: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class DockerEngineArgs:
-    """`registry_mirrors` are https URLs that serve docker.io; `trusted` is the host's trust in them and in the CA."""
+    """`registry_mirrors` are https URLs that serve docker.io; `trusted` is the host's trust in them and in the CA.
+
+    Without `prune` the engine keeps every image.
+    """
 
     host: Host
     trusted: pulumi.Resource
     registry_mirrors: Sequence[str] = ()
     remote: RemoteAccess | None = None
+    prune: Prune | None = None
 
 
 def unit(tls_port: int | None, mirrors: Sequence[str]) -> str:
@@ -50,11 +67,26 @@ def plain_relay() -> dict[str, str]:
     }
 
 
+def prune_units(prune: Prune) -> dict[str, str]:
+    """The timer that removes old images, and what it runs."""
+    name = "auto-devops-docker-prune"
+    service = render(
+        "docker_engine/templates/prune.service.j2",
+        keep_days=prune.keep_days,
+        keep_storage=prune.keep_storage,
+        keep=list(prune.keep),
+    )
+    return {
+        f"{name}.service": service,
+        f"{name}.timer": render("docker_engine/templates/prune.timer.j2", schedule=prune.schedule),
+    }
+
+
 class DockerEngine(pulumi.ComponentResource):
     """Docker from the distribution, configured by a drop-in of its unit.
 
-    Owns: the package, the drop-in, the server's certificate and key on the host; removal takes the images and the
-    network rules with it where the engine came with the stack.
+    Owns: the package, the drop-in, the server's certificate and key on the host, the timer that removes old images;
+    removal takes the images and the network rules with it where the engine came with the stack.
     Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
     """
 
@@ -83,6 +115,15 @@ class DockerEngine(pulumi.ComponentResource):
             files=files,
             depends_on=[args.trusted],
         )
+        if args.prune:
+            args.host.run(
+                f"{name}-prune",
+                Script(SCRIPTS / "prune-install.sh", SCRIPTS / "prune-remove.sh"),
+                parent=self,
+                variables={"SCHEDULE": args.prune.schedule},
+                files={"docker-prune.sh": (SCRIPTS / "docker-prune.sh").read_text(), **prune_units(args.prune)},
+                depends_on=[engine],
+            )
         address = f"[{args.host.address}]" if ":" in args.host.address else args.host.address
         self.endpoint = f"tcp://{address}:{TLS_PORT}" if args.remote else "unix:///var/run/docker.sock"
         self.ready = engine.stdout

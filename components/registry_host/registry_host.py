@@ -11,7 +11,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.ca import CA, Certificate
-from components.docker_engine import TLS_PORT, DockerEngine, DockerEngineArgs, RemoteAccess
+from components.docker_engine import TLS_PORT, DockerEngine, DockerEngineArgs, Prune, RemoteAccess
 from components.host import Host, Script
 from components.registry_host.htpasswd import htpasswd
 from components.templates import render
@@ -31,7 +31,7 @@ class Login:
 class RegistryHostArgs:
     """`images` are what is pulled for "registry", "ui" and "nginx", mirrors already applied.
 
-    `trusted` is the host's trust in the CA.
+    `trusted` is the host's trust in the CA, `prune` what the engine forgets.
     """
 
     host: Host
@@ -46,6 +46,7 @@ class RegistryHostArgs:
     allow_deletion: bool = True
     gc_schedule: str = "*-*-* 03:30:00"
     gc_delete_untagged: bool = True
+    prune: Prune | None = None
 
 
 def nginx_configuration(domain: str) -> str:
@@ -84,6 +85,7 @@ class RegistryHost(pulumi.ComponentResource):
                 trusted=args.trusted,
                 registry_mirrors=args.registry_mirrors,
                 remote=RemoteAccess(args.ca, [docker_name], unprotected=args.unprotected_tcp),
+                prune=args.prune,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

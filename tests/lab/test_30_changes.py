@@ -163,3 +163,26 @@ def test_garbage_collection_frees_what_was_deleted(lab: Lab) -> None:
     eventually("the registry", lambda: lab.on("workstation", f"curl -sSf https://{REGISTRY}/v2/").status == 0)
     lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
     assert "auto-devops-registry-gc.timer" in lab.on("registry", "systemctl list-timers --no-pager").output
+
+
+def test_what_pushes_leave_goes_from_the_engines_disk(lab: Lab) -> None:
+    """Run as the timer runs it; the engine's memory of one image is made older."""
+    base = lab.workstation("docker image ls -q | tail -n 1").strip()
+    for name in ("old", "new"):
+        lab.workstation(f"printf 'FROM {base}\\nLABEL is={name}\\n' | docker build -q -t {REGISTRY}/demo/{name}:1 -")
+    platforms = lab.workstation(f"docker image ls -q '{REGISTRY}/auto-devops/*'")
+    lab.on(
+        "registry",
+        f"id=$(docker image inspect --format '{{{{.Id}}}}' {REGISTRY}/demo/old:1 | cut -d: -f2) && "
+        "cd /var/lib/docker/image/*/imagedb && touch -d '30 days ago' content/sha256/$id && "
+        "printf 2020-01-01T00:00:00Z >metadata/sha256/$id/lastUpdated",
+    ).succeeded()
+    try:
+        lab.on("registry", "systemctl start auto-devops-docker-prune.service").succeeded()
+        left = lab.workstation("docker image ls --format '{{.Repository}}' | sort -u").split()
+        assert f"{REGISTRY}/demo/old" not in left
+        assert f"{REGISTRY}/demo/new" in left
+        assert lab.workstation(f"docker image ls -q '{REGISTRY}/auto-devops/*'") == platforms
+    finally:
+        lab.on("workstation", f"docker image rm {REGISTRY}/demo/new:1 {REGISTRY}/demo/old:1")
+    assert "auto-devops-docker-prune.timer" in lab.on("registry", "systemctl list-timers --no-pager").output

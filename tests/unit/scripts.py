@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,8 +47,15 @@ class Machine:
             f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; . {LIBRARY}; "
             f'STATE={self.root}/state; . "{script}"'
         )
+        return self._run(["bash", "-c", program], variables)
+
+    def program(self, path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a program that a script installs on the machine."""
+        return self._run(["bash", str(path), *arguments], variables)
+
+    def _run(self, command: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", program],
+            command,
             env={"PATH": f"{self.root}/bin:{os.environ['PATH']}", **self.variables, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,

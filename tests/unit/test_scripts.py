@@ -13,7 +13,7 @@ SCRIPTS = sorted((ROOT / "components").glob("*/scripts/*.sh"))
 STEPS = [
     path
     for path in SCRIPTS
-    if path.name not in ("run.sh", "lib.sh", "registry-gc.sh", "approve-kubelets.sh", "programs.sh")
+    if path.name not in ("run.sh", "lib.sh", "registry-gc.sh", "docker-prune.sh", "approve-kubelets.sh", "programs.sh")
 ]
 
 

@@ -351,6 +351,13 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
         "an encrypted secret",
         "config set --secret --path auto-devops:registry.login.password",
     ),
+    "build cache without a unit": (
+        put("docker.prune.keepStorage", "10"),
+        "docker.prune.keepStorage",
+        "10GB",
+        "docker.prune.keepStorage 10GB",
+    ),
+    "no image is kept": (put("docker.prune.keepDays", 0), "docker.prune.keepDays", "greater", "keepDays 7"),
     "schedule that is none": (
         put("registry.garbageCollection.schedule", "daily; rm"),
         "registry.garbageCollection.schedule",

@@ -161,6 +161,23 @@ restart_for() {
   printf '%s\n' "$files" >"$started"
 }
 
+# place_timer NAME SCHEDULE SETTING: the program $FILES/NAME.sh is run by systemd at SCHEDULE, which SETTING says, as
+# $FILES/auto-devops-NAME.service and .timer have it.
+place_timer() {
+  local name=auto-devops-$1 output unit
+  if ! output=$(systemd-analyze calendar "$2" 2>&1); then
+    say "$output"
+    fail "the schedule $2" "a calendar expression that systemd understands" \
+      "pulumi config set --path auto-devops:$3 '*-*-* 03:30:00'"
+  fi
+  # shellcheck disable=SC2153 # run.sh sets it
+  place "$FILES/$1.sh" "/usr/local/sbin/$name" 755
+  for unit in "$name.service" "$name.timer"; do place "$FILES/$unit" "/etc/systemd/system/$unit" 644; done
+  if [ "$CHANGED" = yes ]; then systemctl daemon-reload; fi
+  systemctl enable -q "$name.timer"
+  if [ "$CHANGED" = yes ] || ! systemctl -q is-active "$name.timer"; then systemctl restart "$name.timer"; fi
+}
+
 # remove_units UNIT...: stops units of ours, and takes away their files and what systemd remembers of them: when a timer
 # last fired, and that a run failed (a machine would count as degraded for a unit that it no longer has).
 remove_units() {
