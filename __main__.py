@@ -227,6 +227,7 @@ if gitlab and stack.gitlab.host:
             name_server=dns_address,
         ),
     )
+pulumi.export(settings.KEPT_REPOSITORIES, stack.kept_repositories)
 pulumi.export("projects", {name: project.addresses for name, project in projects.items()})
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)

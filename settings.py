@@ -12,7 +12,7 @@ import contextlib
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -588,10 +588,21 @@ class ProjectSettings(Section):
         examples=["services/hello-custom"],
     )
     branch: Branch = Field("main", description="the default branch, which is protected", examples=["main"])
+    keep_repository: bool = Field(
+        True,
+        description="true refuses to delete the repository when the project is taken out of the settings; to delete "
+        "it, set this to false, and `pulumi up`, before",
+        examples=["false"],
+    )
     variables: dict[VariableName, str] = Field(default_factory=dict, description="further CI variables")
     secrets: dict[VariableName, MaskedSecret] = Field(
         default_factory=dict, description="further CI variables that job logs hide, as secrets"
     )
+
+    @property
+    def path(self) -> str:
+        """Where it is in GitLab."""
+        return f"{self.group}/{self.name}"
 
     @property
     def slug(self) -> str:
@@ -665,6 +676,11 @@ class Settings(BaseModel):
         bases = (images.go, images.docker, images.kubernetes, images.auto_build, images.auto_deploy, images.runtime)
         return [self.mirrors.image(image) for image in bases]
 
+    @property
+    def kept_repositories(self) -> list[str]:
+        """The projects that must not go with their entry in the settings, as the stack's output has them."""
+        return sorted(project.path for project in self.projects if project.keep_repository)
+
     def records(self) -> dict[str, str]:
         """Every name below the domain that the platform needs, and its address."""
         records = {"docker": self.registry.host, "registry": self.registry.host}
@@ -686,6 +702,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "ci": CiSettings,
     "mirrors": MirrorSettings,
 }
+KEPT_REPOSITORIES = "keptRepositories"
 KEYS = ("domain", "repair", "hosts", "projects", *SECTIONS)
 TEXTS = ("domain", "repair")
 LISTS = ("projects",)
@@ -713,15 +730,28 @@ def load() -> Settings:
     own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     secret = {key for key in own if pulumi.runtime.is_config_secret(prefix + key)}
     try:
-        return parse(own, secret)
+        return parse(own, secret, _kept_repositories())
     except SettingsError as error:
         raise pulumi.RunError(report(error.problems, pulumi.get_stack())) from None
 
 
-def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = frozenset()) -> Settings:
+def _kept_repositories() -> list[str]:
+    """The stack's output of that name, as its last `up` left it."""
+    # The engine's own function, which leaves nothing in the state, as a StackReference would.
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
+    return list(answer.get("outputs", {}).get(KEPT_REPOSITORIES, []))
+
+
+def parse(
+    config: Mapping[str, Any],
+    secret_keys: set[str] | frozenset[str] = frozenset(),
+    kept_repositories: Sequence[str] = (),
+) -> Settings:
     """Settings from the texts that Pulumi hands over (objects as JSON) or from values already decoded.
 
-    `secret_keys` are the top-level keys that hold a secret somewhere. Raises `SettingsError` with all problems.
+    `secret_keys` are the top-level keys that hold a secret somewhere, `kept_repositories` the projects (group/name)
+    that the stack has and may not delete. Raises `SettingsError` with all problems.
     """
     problems: list[Problem] = []
     values = _decode(config, problems)
@@ -742,7 +772,10 @@ def parse(config: Mapping[str, Any], secret_keys: set[str] | frozenset[str] = fr
         problems.append(Problem("domain", found, str(context["expected"]), fix))
     repair = str(values.pop("repair", ""))
     hosts = _hosts(values.pop("hosts", {}), problems, wrong)
-    projects = _projects(values.pop("projects", []), problems, wrong)
+    named = values.pop("projects", [])
+    projects = _projects(named, problems, wrong)
+    if len(projects) == len(named):
+        problems.extend(settings_checks.lost_repositories(kept_repositories, projects.values()))
     sections: dict[str, Section | None] = {}
     for name, model in SECTIONS.items():
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -273,6 +273,21 @@ def _projects(
             report(Problem(f"{key}.variables.{name}", shown(name), expected, remove_command(f"{key}.variables.{name}")))
         if project.source:
             _source(project.source, f"{key}.source", report)
+
+
+def lost_repositories(kept: Iterable[str], projects: Iterable[settings.ProjectSettings]) -> list[Problem]:
+    """Projects (group/name) that the stack has and was told to keep, but that are gone from the settings."""
+    there = {project.path for project in projects}
+    return [
+        Problem(
+            "projects",
+            f"no {path} any more, which is in GitLab; its repository would be deleted",
+            f"{path}, as its keepRepository is true",
+            "put it back into the settings; to delete it, set its keepRepository to false there, pulumi up, remove it",
+        )
+        for path in kept
+        if path not in there
+    ]
 
 
 def _source(path: Path, key: str, report: Any) -> None:

@@ -162,6 +162,7 @@ def test_outputs_are_ready_to_use(lab: Lab) -> None:
         "gitlabSshPort",
         "gitlabToken",
         "projects",
+        "keptRepositories",
     }
     assert outputs["addresses"] == ADDRESSES
     assert outputs["dockerEndpoint"] == f"tcp://docker.{DOMAIN}:2376"

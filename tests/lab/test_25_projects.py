@@ -235,6 +235,13 @@ def test_a_project_taken_out_is_gone_and_the_other_stays(lab: Lab, dev: Person) 
     runners = len(api(lab).runners_all.list(get_all=True))
     lab.config("projects[1]", None)
     try:
+        refused = lab.up().failed()
+        assert "no demo/auto any more" in refused.output
+        assert ping(lab, "demo/auto") == '{"message":"pong"}'
+        for key, value in (projects[1] | {"keepRepository": False}).items():
+            lab.config(f"projects[1].{key}", value)
+        lab.up().succeeded()
+        lab.config("projects[1]", None)
         lab.up().succeeded()
         with pytest.raises(gitlab.exceptions.GitlabGetError) as gone:
             api(lab).projects.get("demo/auto")
@@ -246,6 +253,7 @@ def test_a_project_taken_out_is_gone_and_the_other_stays(lab: Lab, dev: Person) 
         assert ping(lab, "demo/auto").startswith("default backend - 404")
         assert set(lab.up().succeeded().changes) == {"unchanged"}
     finally:
+        lab.config("projects[1]", None)
         for key, value in projects[1].items():
             lab.config(f"projects[1].{key}", value)
         lab.up().succeeded()

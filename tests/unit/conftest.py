@@ -81,9 +81,11 @@ def unpacked(command: recording.Registered) -> dict[str, str]:
     return unpack(recording.plain(command.inputs["stdin"]))
 
 
-def run_with(config: dict[str, Any], secret_keys: list[str] | None = None) -> recording.Recorder:
-    """Runs the whole program on fresh mocks; what it registered."""
-    recorder = recording.start()
+def run_with(
+    config: dict[str, Any], secret_keys: list[str] | None = None, remembered: dict[str, Any] | None = None
+) -> recording.Recorder:
+    """Runs the whole program on fresh mocks, of a stack with the outputs `remembered`; what it registered."""
+    recorder = recording.start(remembered)
     values = {
         f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,13 @@ class Registered:
 
 
 class Provider(Mocks):
-    """Answers as the providers would, with outputs that tell which resource they come from."""
+    """Answers as the providers would, with outputs that tell which resource they come from.
+
+    `remembered` are the stack's own outputs after its last `up`.
+    """
+
+    def __init__(self, remembered: Mapping[str, Any]) -> None:
+        self._remembered = dict(remembered)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
@@ -69,14 +75,17 @@ class Provider(Mocks):
         return f"{args.name}-id", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            assert args.args == {"name": "organization/auto-devops/test"}, args.args
+            return {"outputs": self._remembered, "secretOutputNames": []}, []
         raise AssertionError(f"the program calls no provider function, but asked for {args.token}")
 
 
 class Recorder(MockMonitor):
     """The engine's side of the mocks: records what is registered, then answers."""
 
-    def __init__(self) -> None:
-        super().__init__(Provider())
+    def __init__(self, remembered: Mapping[str, Any]) -> None:
+        super().__init__(Provider(remembered))
         self.registered: dict[str, Registered] = {}
 
     def RegisterResource(self, request: Any) -> Any:
@@ -125,10 +134,17 @@ class Recorder(MockMonitor):
         return [r for r in self.everything if r.type == type_]
 
 
-def start() -> Recorder:
-    """Fresh mocks for one test; what the test registers is in the returned recorder."""
-    recorder = Recorder()
-    pulumi.runtime.set_mocks(recorder.mocks, project="auto-devops", stack="test", preview=False, monitor=recorder)
+def start(remembered: Mapping[str, Any] | None = None) -> Recorder:
+    """Fresh mocks for one test, of a stack with those outputs; what the test registers is in the returned recorder."""
+    recorder = Recorder(remembered or {})
+    pulumi.runtime.set_mocks(
+        recorder.mocks,
+        project="auto-devops",
+        stack="test",
+        preview=False,
+        monitor=recorder,
+        organization="organization",
+    )
     return recorder
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 import settings
 from settings_problems import Problem, report
-from tests.unit.conftest import ROOT
+from tests.unit.conftest import ROOT, Run
 from tests.unit.test_settings import problems
 
 Config = dict[str, Any]
@@ -102,6 +103,30 @@ def test_secrets_are_never_shown(good: Config) -> None:
 def test_a_secret_in_a_misspelt_object_is_not_shown(good: Config) -> None:
     good["projects"] = [HELLO | {"secretes": {"KEY": "correct horse"}}]
     assert "correct horse" not in report(problems(good), "dev")
+
+
+def test_a_project_is_not_lost_with_its_entry(good: Config, run_program: Run) -> None:
+    """The stack remembers whom it must keep; nothing is registered, so nothing is deleted."""
+    with pytest.raises(
+        pulumi.RunError, match=r"no team/lost any more.*\n.*\n.*keepRepository to false there"
+    ) as refused:
+        run_program(good | {"projects": [HELLO]}, remembered={"keptRepositories": ["team/hello", "team/lost"]})
+    assert "team/hello" not in str(refused.value)
+
+
+def test_a_project_that_need_not_be_kept_goes(good: Config, run_program: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+    run_program(good | {"projects": [HELLO, HELLO | {"name": "old", "keepRepository": False}]})
+    assert outputs["keptRepositories"] == ["team/hello"]
+    run_program(good | {"projects": [HELLO]}, remembered={"keptRepositories": outputs["keptRepositories"]})
+
+
+def test_a_wrong_entry_is_not_taken_for_a_lost_project(good: Config) -> None:
+    good["projects"] = [HELLO | {"brnch": "main"}]
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.parse(good, kept_repositories=["team/hello"])
+    assert [p.key for p in caught.value.problems] == ["projects[0].brnch"]
 
 
 def test_encrypted_secrets_are_fine(good: Config) -> None:
