@@ -199,7 +199,9 @@ def test_a_port_that_someone_else_has_is_not_taken(sshd: Sshd) -> None:
 
 def test_a_firewall_on_the_machine_is_told_before_anything_changes(sshd: Sshd) -> None:
     before = sshd.configure(WITH_INCLUDE)
-    sshd.machine.fake("ufw", "printf 'Status: active\\nDefault: deny (incoming)\\n22/tcp  ALLOW  Anywhere\\n'")
+    # Slowly: whoever stops reading at the first line leaves it with a broken pipe.
+    lines = "'Status: active' 'Default: deny (incoming)' '22/tcp  ALLOW  Anywhere'"
+    sshd.machine.fake("ufw", f'for line in {lines}; do echo "$line"; sleep 0.1; done')
     status, said = sshd.step("sshd-open")
     assert status == 1 and "ufw allow 2222/tcp" in said
     assert sshd.files() == before

@@ -4,8 +4,9 @@ set -euo pipefail
 # shellcheck source=components/host/scripts/sshd.sh
 . "$FILES/sshd.sh"
 
-if command -v ufw >/dev/null && ufw status verbose | grep -q '^Default: deny (incoming)' &&
-  ! ufw status | grep -qE "^$NEW_PORT(/tcp)? +ALLOW"; then
+# Read whole, not piped to `grep -q`: that ends at the first match, and a ufw with a broken pipe counts as one that has none.
+firewall=$(if command -v ufw >/dev/null; then ufw status verbose; fi)
+if grep -q '^Default: deny (incoming)' <<<"$firewall" && ! grep -qE "^$NEW_PORT(/tcp)? +ALLOW" <<<"$firewall"; then
   fail "a firewall on $HOST_NAME (ufw) that keeps port $NEW_PORT closed" "port $NEW_PORT open for sshd, which moves there" \
     "on $(hostname): ufw allow $NEW_PORT/tcp"
 fi
