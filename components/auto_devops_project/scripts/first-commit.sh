@@ -17,18 +17,39 @@ give_up() {
   fail "$1: $(head -c 500 "$answer")$(cat "$log")" "$2" "$3"
 }
 
-status=$(ask "$repository/branches?per_page=1")
-case $status in
-200) ;;
-401) give_up "GitLab does not take the token (401)" "the token of the platform" "pulumi up" ;;
-*) give_up "$repository/branches answered $status" "200 from GitLab" "look at https://$GITLAB/-/health, then pulumi up" ;;
-esac
+# GitLab's proxy answers for it while it starts, stops, or has no process free; that passes.
+passes() { case $status in 000 | 429 | 502 | 503 | 504) return 0 ;; *) return 1 ;; esac }
 
-if [ "$(tr -d '[:space:]' <"$answer")" != "[]" ]; then
-  say "$PROJECT has commits already; they stay as they are"
-else
-  say "first commit of $PROJECT"
-  status=$(ask -X POST -H "Content-Type: application/json" --data-binary "@$FILES/commit.json" "$repository/commits")
-  [ "$status" = 201 ] || give_up "$repository/commits answered $status" "201: the commit was made" \
-    "mend what GitLab says, or push the files yourself, then pulumi up"
-fi
+# One attempt, to the end or to an answer that passes. The repository is looked at each time: a request whose answer was lost
+# may have been heard.
+asked='' outcome=''
+attempt() {
+  asked=$repository/branches
+  status=$(ask "$asked?per_page=1")
+  if passes; then return 1; fi
+  if [ "$status" != 200 ]; then
+    outcome=refused
+  elif [ "$(tr -d '[:space:]' <"$answer")" != "[]" ]; then
+    outcome=there
+  else
+    asked=$repository/commits
+    status=$(ask -X POST -H "Content-Type: application/json" --data-binary "@$FILES/commit.json" "$asked")
+    if passes; then return 1; fi
+    if [ "$status" = 201 ]; then outcome=made; else outcome=refused; fi
+  fi
+}
+await "${PATIENCE:-300}" "an answer of $GITLAB about $PROJECT" attempt ||
+  give_up "$asked answered $status for ${PATIENCE:-300} s" "an answer of GitLab itself" "look at https://$GITLAB/-/health, then pulumi up"
+
+case $outcome in
+made) say "first commit of $PROJECT" ;;
+there) say "$PROJECT has commits already; they stay as they are" ;;
+refused)
+  case $asked:$status in
+  *:401) give_up "GitLab does not take the token (401)" "the token of the platform" "pulumi up" ;;
+  */commits:*) give_up "$asked answered $status" "201: the commit was made" \
+    "mend what GitLab says, or push the files yourself, then pulumi up" ;;
+  *) give_up "$asked answered $status" "200 from GitLab" "look at https://$GITLAB/-/health, then pulumi up" ;;
+  esac
+  ;;
+esac
