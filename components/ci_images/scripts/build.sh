@@ -33,9 +33,14 @@ else
   chmod 644 "$TMPDIR/context"/*
   base=$(sed -n 's/^FROM //p' "$FILES/Dockerfile")
   say "building $REFERENCE from $base"
-  logged with_login build --label "auto-devops.ci-image=$ROLE" --tag "$REFERENCE" "$TMPDIR/context" ||
-    give_up "docker build from $base" "a base image that can be pulled, with /bin/sh" \
-      "set ci.images.$ROLE to another image, or mirrors.images to who serves it; on $(hostname): docker pull $base"
+  another="set ci.images.$ROLE to another image, or mirrors.images to who serves it; on $(hostname): docker pull $base"
+  docker image inspect "$base" >/dev/null 2>&1 || logged with_login pull "$base" ||
+    give_up "docker pull $base" "a base image that can be pulled" "$another"
+  # The CA is installed as root. Jobs run as whom the base says, as without us.
+  user=$(docker image inspect --format '{{.Config.User}}' "$base")
+  logged with_login build --build-arg "BASE_USER=${user:-root}" --label "auto-devops.ci-image=$ROLE" \
+    --tag "$REFERENCE" "$TMPDIR/context" ||
+    give_up "docker build from $base" "a base image with /bin/sh" "$another"
   say "pushing $REFERENCE"
   logged with_login push "$REFERENCE" ||
     give_up "docker push $REFERENCE" "the registry to answer under its name on this machine" \
