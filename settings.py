@@ -25,6 +25,8 @@ from pydantic.alias_generators import to_camel
 import settings_checks
 from settings_problems import NAMESPACE, Problem, problems_of, rejected, report, set_command, shape, shown, unknown_key
 
+# What DNS leaves of a name's 253 characters below <group>-<project>.k8s
+DOMAIN_LIMIT = 253 - len(".k8s.") - 63
 LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 IMAGE = re.compile(
     # registry host with a dot or port, repository path, and a tag or digest: what is pulled must not depend on defaults
@@ -56,7 +58,12 @@ def _domain(value: object) -> str:
         )
     if text.endswith("."):
         raise rejected("a domain without the final dot", set_command("domain", text.rstrip(".")))
-    if len(labels) < 2 or len(text) > 200 or not all(LABEL.match(label) for label in labels) or labels[-1].isdigit():
+    if (
+        len(labels) < 2
+        or len(text) > DOMAIN_LIMIT
+        or not all(LABEL.match(label) for label in labels)
+        or labels[-1].isdigit()
+    ):
         raise rejected("a DNS domain of at least two labels, such as devops.example.com")
     return text
 

@@ -34,6 +34,8 @@ RESERVED_GROUPS = frozenset(
 RESERVED_PROJECTS = frozenset(
     "badges blame blob builds commits create edit files new preview raw refs tree update wikis".split()
 )
+# Helm's own (helm.sh/helm, chartutil.ValidateReleaseName). Auto DevOps' release is called by the environment.
+RELEASE_LIMIT = 53
 SOURCE_LIMIT = 4 * 2**20
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -260,6 +262,9 @@ def _projects(
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "hello")))
         if len(project.slug) > 63:
             expected = "at most 62 characters together with the group: both are one label in DNS"
+            report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "SHORTER")))
+        if project.pipeline == "custom" and len(project.name) > RELEASE_LIMIT:
+            expected = f"at most {RELEASE_LIMIT} characters: it is what Helm calls the release"
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "SHORTER")))
         if project.slug.startswith("kube-") or project.slug == "auto-devops":
             expected = f"another group or name: the namespace {project.slug} is the cluster's own"

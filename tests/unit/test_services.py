@@ -174,12 +174,12 @@ HELM = helm()
 needs_helm = pytest.mark.skipif(HELM is None, reason="no Helm here; make lint builds one and checks the chart")
 
 
-def rendered(*settings: str) -> dict[str, Any]:
+def rendered(*settings: str, release: str = "hello") -> dict[str, Any]:
     """The chart's objects, by kind."""
     arguments = [
         item for setting in ("image.repository=r.example/a", "image.tag=1", *settings) for item in ("--set", setting)
     ]
-    command = [str(HELM), "template", "hello", str(CHART), *arguments]
+    command = [str(HELM), "template", release, str(CHART), *arguments]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {item["kind"]: item for item in yaml.safe_load_all(text) if item}
 
@@ -212,6 +212,21 @@ def test_chart_has_an_ingress_where_it_has_a_host() -> None:
     assert ingress["rules"][0]["host"] == "team-hello.k8s.example.com"
     assert "ingressClassName" not in ingress, "the cluster's default"
     assert rendered("ingress.host=a.b", "ingress.className=x")["Ingress"]["spec"]["ingressClassName"] == "x"
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [("hello", "hello"), ("9lives", "svc-9lives"), ("2048", "svc-2048"), ("on", "on"), ("1" * 53, "svc-" + "1" * 48)],
+)
+def test_every_project_has_a_name_that_kubernetes_takes(release: str, name: str) -> None:
+    """A Service's name begins with a letter; and what YAML would read as a number or a truth value is a text."""
+    objects = rendered("ingress.host=a.b", release=release)
+    assert {item["metadata"]["name"] for item in objects.values()} == {name}
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)
+    assert objects["Service"]["spec"]["selector"]["app.kubernetes.io/instance"] == release
+    path = objects["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["backend"]["service"]["name"] == name
 
 
 @needs_helm

@@ -66,6 +66,12 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "domain in capitals": (put("domain", "Example.COM"), "domain", "lower-case", "auto-devops:domain example.com"),
     "domain with a bad label": (put("domain", "-a.example.com"), "domain", "DNS domain", "auto-devops:domain"),
     "domain with a final dot": (put("domain", "example.com."), "domain", "without the final dot", "domain example.com"),
+    "domain that leaves no room for services' names": (
+        put("domain", ".".join(["a" * 60] * 3) + ".abc"),
+        "domain",
+        "DNS domain",
+        "auto-devops:domain",
+    ),
     "domain of multicast DNS": (put("domain", "devops.local"), "domain", "outside .local", "auto-devops:domain"),
     "domain that is an address": (put("domain", "192.168.80.1"), "domain", "DNS domain", "auto-devops:domain"),
     "no hosts": (put("hosts", {}), "hosts", "at least one machine", "hosts.registry.address"),

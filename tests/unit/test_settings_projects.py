@@ -35,6 +35,7 @@ BAD: dict[str, tuple[list[object], str, str, str]] = {
         "hello",
     ),
     "too long": ([HELLO | {"name": "a" * 60}], "projects[0].name", "one label in DNS", "SHORTER"),
+    "too long for Helm": ([HELLO | {"group": "a", "name": "b" * 54}], "projects[0].name", "at most 53", "SHORTER"),
     "twice": ([HELLO, HELLO], "projects[1].name", "projects[0] is team-hello already", "config rm"),
     "the same name in DNS": (
         [{"group": "a-b", "name": "c", "pipeline": "auto"}, {"group": "a", "name": "b-c", "pipeline": "auto"}],
@@ -103,6 +104,14 @@ def test_secrets_are_never_shown(good: Config) -> None:
 def test_a_secret_in_a_misspelt_object_is_not_shown(good: Config) -> None:
     good["projects"] = [HELLO | {"secretes": {"KEY": "correct horse"}}]
     assert "correct horse" not in report(problems(good), "dev")
+
+
+def test_names_as_long_as_they_may_be(good: Config) -> None:
+    custom, auto = HELLO | {"group": "c", "name": "1" * 53}, HELLO | {"name": "a" * 58, "pipeline": "auto"}
+    assert [p.slug for p in settings.parse(good | {"projects": [custom, auto]}).projects] == [
+        "c-" + "1" * 53,
+        "team-" + "a" * 58,
+    ]
 
 
 def test_a_project_is_not_lost_with_its_entry(good: Config, run_program: Run) -> None:

@@ -1,12 +1,14 @@
-{{/* What the objects are called: the release. Kubernetes allows 63 characters, of which pods need some. */}}
+{{/* What the objects are called: the release. Kubernetes allows 63 characters, of which pods need some, and no Service whose
+     name begins with a digit. In quotes: a project may be called "on". */}}
 {{- define "microservice.name" -}}
-{{ .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- $letter := ternary "svc-" "" (regexMatch "^[0-9]" .Release.Name) }}
+{{- print $letter .Release.Name | trunc 52 | trimSuffix "-" | quote }}
 {{- end }}
 
 {{/* What the objects of this release are found by. */}}
 {{- define "microservice.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "microservice.labels" -}}
