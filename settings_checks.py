@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from components.source_files import source_files
 from settings_problems import Problem, rejected, remove_command, set_command, shown
 
 if TYPE_CHECKING:
@@ -310,11 +311,6 @@ def _source(path: Path, key: str, report: Any) -> None:
         report(
             Problem(key, f"{path} with {size // 2**20} MiB", expected, f"git push it yourself; {remove_command(key)}")
         )
-
-
-def source_files(path: Path) -> list[Path]:
-    """The files of a directory that belong to its first commit: all but those of git itself."""
-    return sorted(file for file in path.rglob("*") if file.is_file() and ".git" not in file.relative_to(path).parts)
 
 
 def sshd_ports(gitlab: settings.GitLabSettings, port: int) -> tuple[int, int | None]:

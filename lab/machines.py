@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tarfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from docker.errors import APIError, NotFound
@@ -204,14 +205,8 @@ def put_files(target: Container, files: dict[str, tuple[bytes, int]]) -> None:
 
 def down(log: StepLog) -> int:
     """Remove all machines and their volumes; returns how many there were."""
-    docker = engine.client()
-    found = docker.containers.list(all=True, filters={"label": LABEL})
-    for each in found:
-        log.awaiting(f"removal of {each.name}")
-        # A machine that is thrown away need not shut down in order.
-        each.remove(force=True, v=True)
-    for volume in docker.volumes.list(filters={"label": LABEL}):
-        volume.remove(force=True)
+    found = engine.client().containers.list(all=True, filters={"label": LABEL})
+    _remove(log, found, LABEL)
     return len(found)
 
 
@@ -219,11 +214,18 @@ def discard(log: StepLog, machine: Machine) -> str:
     """Throw one machine and its volumes away."""
     if not exists(machine):
         return "none there"
-    log.awaiting(f"removal of {machine.name}")
-    container(machine).remove(force=True, v=True)
-    for volume in engine.client().volumes.list(filters={"label": f"{LABEL}={machine.name}"}):
-        volume.remove(force=True)
+    _remove(log, [container(machine)], f"{LABEL}={machine.name}")
     return ""
+
+
+def _remove(log: StepLog, containers: Iterable[Container], volumes: str) -> None:
+    """Remove the containers, and the volumes with that label."""
+    for each in containers:
+        log.awaiting(f"removal of {each.name}")
+        # A machine that is thrown away need not shut down in order.
+        each.remove(force=True, v=True)
+    for volume in engine.client().volumes.list(filters={"label": volumes}):
+        volume.remove(force=True)
 
 
 def nameservers() -> list[str]:

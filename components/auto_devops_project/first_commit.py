@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.source_files import source_files
+
 MESSAGE = "First commit: the files that the project began with"
 
 
@@ -16,12 +18,10 @@ def read(directory: Path, *, under: str = "") -> dict[str, tuple[bytes, bool]]:
 
     `under` goes before each path.
     """
-    found = {}
-    for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory)
-        if path.is_file() and ".git" not in name.parts:
-            found[f"{under}{name.as_posix()}"] = (path.read_bytes(), os.access(path, os.X_OK))
-    return found
+    return {
+        f"{under}{path.relative_to(directory).as_posix()}": (path.read_bytes(), os.access(path, os.X_OK))
+        for path in source_files(directory)
+    }
 
 
 def request(branch: str, files: Mapping[str, tuple[bytes, bool]]) -> str:

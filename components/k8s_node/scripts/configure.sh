@@ -58,9 +58,6 @@ else
   KUBECONFIG=/etc/kubernetes/kubelet.conf phase upgrade node phase kubelet-config
 fi
 systemctl restart kubelet
-if ! await 60 "the kubelet" curl -fsS http://127.0.0.1:10248/healthz; then
-  journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
-  fail "a kubelet that does not run with the changed configuration (its log is above)" "systemctl is-active kubelet" \
-    "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again"
-fi
+await_kubelet "a kubelet with the changed configuration" \
+  "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again"
 install -m 600 "$FILES/wanted" "$applied"

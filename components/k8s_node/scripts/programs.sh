@@ -44,3 +44,12 @@ get_program() {
   download "$KUBERNETES_URL/release/v$VERSION/bin/linux/$architecture/$1" "$FILES/$1"
   place "$FILES/$1" "$binaries/$1" 755
 }
+
+# await_kubelet WHAT HOW-TO-FIX: waits for the kubelet that was just started; fails with its log, and says that WHAT does
+# not run.
+await_kubelet() {
+  if ! await 60 "the kubelet" curl -fsS http://127.0.0.1:10248/healthz; then
+    journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
+    fail "$1 that does not run (its log is above)" "systemctl is-active kubelet" "$2"
+  fi
+}

@@ -37,10 +37,7 @@ get_program kubectl
 systemctl stop kubelet
 get_program kubelet
 systemctl start kubelet
-if ! await 60 "the kubelet" curl -fsS http://127.0.0.1:10248/healthz; then
-  journalctl -u kubelet -n 10 --no-pager -o cat >&2 || true
-  fail "a kubelet of v$VERSION that does not run (its log is above)" "systemctl is-active kubelet" "on $(hostname): journalctl -u kubelet"
-fi
+await_kubelet "a kubelet of v$VERSION" "on $(hostname): journalctl -u kubelet"
 
 if [ "$ROLE" = control-plane ]; then
   # A kubelet of another minor version starts its pods anew, the control plane's too, a moment after it says that it is
