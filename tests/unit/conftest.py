@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import runpy
 from collections.abc import Callable, Iterator
@@ -103,13 +104,51 @@ def run_with(
 Run = Callable[..., recording.Recorder]
 
 
+def _shared(
+    runs: dict[str, recording.Recorder], config: dict[str, Any], secret_keys: list[str] | None = None
+) -> recording.Recorder:
+    key = json.dumps([config, secret_keys], sort_keys=True)
+    if key not in runs:
+        runs[key] = run_with(config, secret_keys)
+    return runs[key]
+
+
+@pytest.fixture(scope="session")
+def shared_runs() -> dict[str, recording.Recorder]:
+    """What the program registered with the settings that it was run with so far, by the settings."""
+    return {}
+
+
 @pytest.fixture
-def run_program() -> Run:
-    """Runs the whole program with the settings passed."""
+def run_program(shared_runs: dict[str, recording.Recorder]) -> Run:
+    """What the program registers with the settings passed; run once for all tests that pass the same."""
+
+    return functools.partial(_shared, shared_runs)
+
+
+@pytest.fixture
+def run_afresh() -> Run:
+    """Runs the whole program with the settings passed, for a test of what happens meanwhile."""
     return run_with
 
 
 @pytest.fixture(scope="session")
-def good_stack(keys: Path) -> recording.Recorder:
-    """What the program registers with valid settings: run once, for the tests that only look."""
-    return run_with(good_settings(keys))
+def good_stack(keys: Path, shared_runs: dict[str, recording.Recorder]) -> recording.Recorder:
+    """What the program registers with valid settings."""
+    return _shared(shared_runs, good_settings(keys))
+
+
+@pytest.fixture(scope="session")
+def other_stack(keys: Path) -> recording.Recorder:
+    """What it registers where many settings that have nothing to do with each other are not the default."""
+    settings = good_settings(keys)
+    settings["repair"] = "2026-11-24"
+    settings["ca"] = {"algorithm": "RSA", "rsaBits": 2048}
+    settings["docker"] = {"unprotectedTcp2375": True, "prune": {"enabled": False}}
+    settings["registry"]["login"] = {"username": "ci", "password": "correct horse"}
+    settings["kubernetes"]["ingressPorts"] = "redirect"
+    settings["mirrors"] = {
+        "images": {"docker.io": "mirror.corp:5000", "registry.k8s.io": "mirror.corp:5000"},
+        "kubernetes": "https://mirror.corp/k8s",
+    }
+    return run_with(settings, ["registry"])

@@ -10,7 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from components.docker_engine.docker_engine import Prune, prune_units
-from tests.unit.conftest import ROOT, Run
+from tests.unit.conftest import ROOT
 from tests.unit.recording import Recorder
 from tests.unit.scripts import Machine
 from tests.unit.test_stack import COMMAND, files
@@ -129,6 +129,5 @@ def test_only_the_registrys_engine_prunes(good_stack: Recorder) -> None:
     assert "docker.io/library/debian:bookworm-slim" in unit, "services' images begin with it"
 
 
-def test_pruning_can_be_switched_off(run_program: Run, good: dict[str, object]) -> None:
-    good["docker"] = {"prune": {"enabled": False}}
-    assert not [c for c in run_program(good).of_type(COMMAND) if c.name.endswith("-prune")]
+def test_pruning_can_be_switched_off(other_stack: Recorder) -> None:
+    assert not [c for c in other_stack.of_type(COMMAND) if c.name.endswith("-prune")]

@@ -114,10 +114,9 @@ def test_every_node_gets_its_network(run_program: Run, good: dict[str, Any], hos
         assert "k8s-node-nodes" in recorder.one(f"k8s-node-network-{node}").dependencies
 
 
-def test_mirrors_reach_the_nodes(run_program: Run, good: dict[str, Any]) -> None:
-    good["mirrors"] = {"images": {"registry.k8s.io": "mirror.corp:5000"}, "kubernetes": "https://mirror.corp/k8s"}
-    line = plain(run_program(good).one("k8s-node-prepare-k8s").inputs["create"])
-    assert "REGISTRIES=registry.k8s.io=mirror.corp:5000" in line
+def test_mirrors_reach_the_nodes(other_stack: Recorder) -> None:
+    line = plain(other_stack.one("k8s-node-prepare-k8s").inputs["create"])
+    assert "registry.k8s.io=mirror.corp:5000" in line.partition("REGISTRIES=")[2]
     assert "KUBERNETES_URL=https://mirror.corp/k8s" in line
 
 
@@ -135,7 +134,7 @@ def test_a_changed_kubelet_configuration_reaches_every_node(
 ) -> None:
     def digests(**overrides: Any) -> set[str]:
         values = with_workers(copy.deepcopy(good) | {"hostKey": host_key})
-        values["kubernetes"]["kubeadm"] = overrides
+        values["kubernetes"] |= {"kubeadm": overrides} if overrides else {}
         recorder = run_program(values)
         lines = [plain(recorder.one(f"k8s-node-configure-{node}").inputs["create"]) for node in ("k8s", "w1", "w2")]
         return {line.partition("CONFIGURATION=")[2].split()[0] for line in lines}
@@ -145,13 +144,11 @@ def test_a_changed_kubelet_configuration_reaches_every_node(
     assert before != after
 
 
-def test_redirect_leads_the_ports_to_node_ports(run_program: Run, good: dict[str, Any]) -> None:
-    good["kubernetes"]["ingressPorts"] = "redirect"
-    recorder = run_program(good)
-    files = unpacked(recorder.one("k8s-node-redirect"))
+def test_redirect_leads_the_ports_to_node_ports(other_stack: Recorder) -> None:
+    files = unpacked(other_stack.one("k8s-node-redirect"))
     assert "ListenStream=80\n" in files["files/auto-devops-ingress-80.socket"]
     assert files["files/auto-devops-ingress-443.service"].count(":30443\n") == 1
-    values = plain(recorder.one("k8s-node-ingress").inputs["values"])
+    values = plain(other_stack.one("k8s-node-ingress").inputs["values"])
     assert values["ports"] == "nodePort"
     assert values["nodePorts"] == {"http": 30080, "https": 30443}
 

@@ -492,17 +492,17 @@ def test_password_is_accepted_as_a_secret(good: Config) -> None:
     assert "long enough" not in repr(parsed)
 
 
-def test_bad_settings_end_before_any_resource(run_program: Run, good: Config) -> None:
+def test_bad_settings_end_before_any_resource(run_afresh: Run, good: Config) -> None:
     put("domain", "devops")(good)
     with pytest.raises(pulumi.RunError, match=r"(?s)1 setting of stack 'test' is wrong.*auto-devops:domain"):
-        run_program(good)
+        run_afresh(good)
 
 
 def test_plain_port_is_warned_about_at_every_run(
-    run_program: Run, good: Config, caplog: pytest.LogCaptureFixture
+    run_afresh: Run, good: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     put("docker.unprotectedTcp2375", True)(good)
-    run_program(good)
+    run_afresh(good)
     assert any("whoever reaches 192.168.80.112:2375 is root there" in r.message for r in caplog.records)
 
 

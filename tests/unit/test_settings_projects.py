@@ -114,21 +114,21 @@ def test_names_as_long_as_they_may_be(good: Config) -> None:
     ]
 
 
-def test_a_project_is_not_lost_with_its_entry(good: Config, run_program: Run) -> None:
+def test_a_project_is_not_lost_with_its_entry(good: Config, run_afresh: Run) -> None:
     """The stack remembers whom it must keep; nothing is registered, so nothing is deleted."""
     with pytest.raises(
         pulumi.RunError, match=r"no team/lost any more.*\n.*\n.*keepRepository to false there"
     ) as refused:
-        run_program(good | {"projects": [HELLO]}, remembered={"keptRepositories": ["team/hello", "team/lost"]})
+        run_afresh(good | {"projects": [HELLO]}, remembered={"keptRepositories": ["team/hello", "team/lost"]})
     assert "team/hello" not in str(refused.value)
 
 
-def test_a_project_that_need_not_be_kept_goes(good: Config, run_program: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_that_need_not_be_kept_goes(good: Config, run_afresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs: dict[str, Any] = {}
     monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
-    run_program(good | {"projects": [HELLO, HELLO | {"name": "old", "keepRepository": False}]})
+    run_afresh(good | {"projects": [HELLO, HELLO | {"name": "old", "keepRepository": False}]})
     assert outputs["keptRepositories"] == ["team/hello"]
-    run_program(good | {"projects": [HELLO]}, remembered={"keptRepositories": outputs["keptRepositories"]})
+    run_afresh(good | {"projects": [HELLO]}, remembered={"keptRepositories": outputs["keptRepositories"]})
 
 
 def test_a_wrong_entry_is_not_taken_for_a_lost_project(good: Config) -> None:

@@ -70,14 +70,12 @@ def test_every_command_is_run_again_in_place_and_has_a_removal(good_stack: Recor
         assert (command.name == ONCE) != bool(command.inputs.get("delete")), f"{command.name} leaves something behind"
 
 
-def test_repair_runs_every_script_again(run_program: Run, good: dict[str, Any]) -> None:
-    good["repair"] = "2026-11-24"
-    recorder = run_program(good)
-    for command in recorder.of_type(COMMAND):
+def test_repair_runs_every_script_again(other_stack: Recorder) -> None:
+    for command in other_stack.of_type(COMMAND):
         if command.name == ONCE:
-            assert "triggers" not in files(recorder, ONCE)
+            assert "triggers" not in files(other_stack, ONCE)
             continue
-        assert files(recorder, command.name)["triggers"].startswith("2026-11-24"), command.name
+        assert files(other_stack, command.name)["triggers"].startswith("2026-11-24"), command.name
 
 
 def test_connections_are_secret_and_pinned(good_stack: Recorder) -> None:
@@ -162,38 +160,32 @@ def test_certificates_renew_before_their_end(good_stack: Recorder) -> None:
         assert "earlyRenewalHours" not in root.inputs, "a renewed root would have to be trusted again everywhere"
 
 
-def test_plain_port_is_closed_unless_asked_for(good_stack: Recorder, run_program: Run, good: dict[str, Any]) -> None:
+def test_plain_port_is_closed_unless_asked_for(good_stack: Recorder, other_stack: Recorder) -> None:
     name = "registry-host-docker-engine"
     assert not [file for file in files(good_stack, name) if "plain" in file]
-    good["docker"] = {"unprotectedTcp2375": True}
-    opened = files(run_program(good), name)
+    opened = files(other_stack, name)
     assert "ListenStream=2375" in opened["files/auto-devops-docker-plain.socket"]
 
 
-def test_rsa_by_choice(run_program: Run, good: dict[str, Any]) -> None:
-    good["ca"] = {"algorithm": "RSA", "rsaBits": 2048}
-    keys = run_program(good).of_type("tls:index/privateKey:PrivateKey")
+def test_rsa_by_choice(other_stack: Recorder) -> None:
+    keys = other_stack.of_type("tls:index/privateKey:PrivateKey")
     assert {(k.inputs["algorithm"], k.inputs["rsaBits"]) for k in keys} == {("RSA", 2048)}
 
 
-def test_login_is_a_secret_and_checked(run_program: Run, good: dict[str, Any]) -> None:
-    good["registry"]["login"] = {"username": "ci", "password": "correct horse"}
-    recorder = run_program(good, ["registry"])
-    registry = recorder.one("registry-host-registry")
+def test_login_is_a_secret_and_checked(other_stack: Recorder) -> None:
+    registry = other_stack.one("registry-host-registry")
     assert "REGISTRY_AUTH=htpasswd" in registry.inputs["envs"]
     assert contains_secret(registry.inputs["uploads"])
-    assert "WANTED=401" in recorder.one("registry-host-verify").inputs["create"]
-    assert "correct horse" not in json.dumps([plain(r.inputs) for r in recorder.everything])
+    assert "WANTED=401" in other_stack.one("registry-host-verify").inputs["create"]
+    assert "correct horse" not in json.dumps([plain(r.inputs) for r in other_stack.everything])
 
 
-def test_images_are_pulled_through_the_mirror(run_program: Run, good: dict[str, Any]) -> None:
-    good["mirrors"] = {"images": {"docker.io": "mirror.corp:5000"}}
-    recorder = run_program(good)
-    names = [image.inputs["name"] for image in recorder.of_type("docker:index/remoteImage:RemoteImage")]
+def test_images_are_pulled_through_the_mirror(other_stack: Recorder) -> None:
+    names = [image.inputs["name"] for image in other_stack.of_type("docker:index/remoteImage:RemoteImage")]
     assert names and all(name.startswith("mirror.corp:5000/") for name in names), names
     assert (
         "--registry-mirror=https://mirror.corp:5000"
-        in files(recorder, "gitlab-server-docker-engine")["files/docker.service.conf"]
+        in files(other_stack, "gitlab-server-docker-engine")["files/docker.service.conf"]
     )
 
 
