@@ -100,8 +100,8 @@ def _gitlab_image(value: object) -> str:
     text = _image(value)
     if not GITLAB_VERSION.search(text):
         raise rejected(
-            "a tag with GitLab's version, such as 19.2.0-ce.0: upgrades that GitLab does not support are refused by it",
-            set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.2.0-ce.0"),
+            "a tag with GitLab's version, such as 19.4.0-ce.0: upgrades that GitLab does not support are refused by it",
+            set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.4.0-ce.0"),
         )
     return text
 
@@ -455,9 +455,9 @@ class GitLabSettings(Section):
 
     host: str | None = Field(None, description="the machine; none: no GitLab", examples=["gitlab"])
     image: GitLabImage = Field(
-        "docker.io/gitlab/gitlab-ce:19.2.0-ce.0",
+        "docker.io/gitlab/gitlab-ce:19.4.0-ce.0",
         description="the image, with the version in its tag",
-        examples=["docker.io/gitlab/gitlab-ce:19.2.0-ce.0"],
+        examples=["docker.io/gitlab/gitlab-ce:19.4.0-ce.0"],
     )
     ssh_port: Port = Field(
         22, description="the port of git by SSH; if it is the machine's own sshd's, that moves", examples=[22]
@@ -520,7 +520,7 @@ class CiImages(Section):
     runtime: Image = Field(
         "docker.io/library/debian:bookworm-slim", description="what the sample services' own images are based on"
     )
-    runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.2.0", description="the runner")
+    runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
     helper: Image | None = Field(
         None, description="the runner's helper, which clones; none: the one that the runner itself names"
     )

@@ -99,7 +99,7 @@ def registered(projects: Mapping[str, Kind] | None = None, login: Login | None =
                 docker_provider=engine,
                 ca=ca,
                 domain="devops.example.com",
-                image="docker.io/gitlab/gitlab-runner:v19.2.0",
+                image="docker.io/gitlab/gitlab-runner:v19.4.0",
                 default_image="docker.io/library/debian:bookworm-slim",
                 registrations=registrations,
                 name_server="192.168.80.110",

@@ -163,7 +163,7 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "GitLab's image without a version": (
         put("gitlab.image", "docker.io/gitlab/gitlab-ce:latest"),
         "gitlab.image",
-        "a tag with GitLab's version, such as 19.2.0-ce.0",
+        "a tag with GitLab's version, such as 19.4.0-ce.0",
         "gitlab.image docker.io/gitlab/gitlab-ce:",
     ),
     "GitLab's data in a system's directory": (

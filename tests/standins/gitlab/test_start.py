@@ -87,7 +87,7 @@ def test_does_not_start_on_newer_data(tmp_path: Path) -> None:
     Installation(tmp_path)
     written = tmp_path / "var/opt/gitlab/gitlab-rails/VERSION"
     written.parent.mkdir(parents=True)
-    written.write_text("19.3.0\n")
+    written.write_text("19.5.0\n")
     done = _start(tmp_path, "external_url 'https://localhost'\nletsencrypt['enable'] = false")
     assert done.returncode == 1
     assert "GitLab can't be downgraded" in done.stderr
