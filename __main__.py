@@ -215,7 +215,7 @@ if gitlab and stack.gitlab.host:
             domain=domain,
             image=stack.mirrors.image(stack.ci.images.runner),
             default_image=stack.mirrors.image(stack.ci.images.runtime),
-            helper_image=stack.mirrors.image(stack.ci.images.helper) if stack.ci.images.helper else None,
+            helper_image=stack.helper_image,
             registrations=[Registration(name, project.runner_token) for name, project in projects.items()],
             concurrent=stack.ci.concurrent,
             name_server=dns_address,

@@ -522,7 +522,8 @@ class CiImages(Section):
     )
     runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
     helper: Image | None = Field(
-        None, description="the runner's helper, which clones; none: the one that the runner itself names"
+        None,
+        description="the runner's helper, which clones; none: the one of the runner's version, from registry.gitlab.com",
     )
 
 
@@ -594,6 +595,10 @@ class MirrorSettings(Section):
         return f"{self.images.get(registry, registry)}/{path}"
 
 
+_GITLAB_REGISTRY = "registry.gitlab.com"
+_HELPER = f"{_GITLAB_REGISTRY}/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v${{CI_RUNNER_VERSION}}"
+
+
 class Settings(BaseModel):
     """All settings of a stack, valid together."""
 
@@ -615,6 +620,14 @@ class Settings(BaseModel):
     machines: dict[str, settings_checks.Machine]
     own_ca: settings_checks.OwnCa | None
     mirror_ca_certificate: str | None
+
+    @property
+    def helper_image(self) -> str | None:
+        """The runner's helper as it is pulled, where the runner itself cannot know: it asks registry.gitlab.com."""
+        if self.ci.images.helper:
+            return self.mirrors.image(self.ci.images.helper)
+        # The runner puts its version in.
+        return self.mirrors.image(_HELPER) if _GITLAB_REGISTRY in self.mirrors.images else None
 
     @property
     def docker_hub_mirrors(self) -> list[str]:

@@ -5,6 +5,7 @@ A key that the stand-in does not know ends the start by its name: it would have 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -43,6 +44,7 @@ KNOWN: dict[str, type] = {
     "sidekiq['concurrency']": _INTEGER,
     "sidekiq['max_concurrency']": _INTEGER,
     "sidekiq['min_concurrency']": _INTEGER,
+    "gitlab_workhorse['api_ci_long_polling_duration']": _TEXT,
     "postgresql['shared_buffers']": _TEXT,
     "prometheus_monitoring['enable']": _BOOLEAN,
     "gitlab_kas['enable']": _BOOLEAN,
@@ -122,6 +124,9 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
             ip_network(text)
         except ValueError:
             problems.append(f"gitlab_rails['monitoring_whitelist']: {text!r} is no network")
+    polling = values.get("gitlab_workhorse['api_ci_long_polling_duration']", f"{base.polling_seconds}s")
+    if not re.fullmatch(r"\d+s", str(polling)):
+        problems.append(f"gitlab_workhorse['api_ci_long_polling_duration'] must be seconds, as '50s', found {polling!r}")
     if problems:
         raise ConfigurationError("\n".join(problems))
 
@@ -147,6 +152,7 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
         redirect_http=bool(either("redirect_http_to_https", False)),
         lfs_enabled=values.get("gitlab_rails['lfs_enabled']", True) is not False,
         monitoring_whitelist=tuple(whitelist) if whitelist is not None else base.monitoring_whitelist,
+        polling_seconds=int(polling[:-1]),
         concurrency=max(1, min(values.get("sidekiq['concurrency']") or 2, 4)),
     )
 

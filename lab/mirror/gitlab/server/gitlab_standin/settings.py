@@ -44,6 +44,8 @@ class Settings:
     templates: Path = SERVER / "templates"
     concurrency: int = field(default=2)
     """Pipelines that are created at once."""
+    polling_seconds: int = 50
+    """How long a runner's question is held open when there is nothing to do."""
 
     @property
     def etc(self) -> Path:
