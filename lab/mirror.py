@@ -24,7 +24,7 @@ from lab.steps import LabError, StepLog
 PORT = 5000
 ROOT = "/srv/mirror"
 """On the mirror: what it serves by HTTPS."""
-# The second: what is stood in for of GitLab.
+# The second: the stand-in of GitLab.
 _FOLDERS = (paths.SOURCES / "mirror/images", paths.SOURCES / "mirror/gitlab")
 _KEY_LABEL = f"{LABEL}.key"
 

@@ -36,12 +36,14 @@ from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
 from components.ci_images.ci_images import dockerfile, tag
 from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_runner.gitlab_runner import SCRIPTS as RUNNER_SCRIPTS
 from components.gitlab_runner.gitlab_runner import configuration
 from components.host import Host, HostArgs
 from components.registry_host import Login
 from tests.unit import recording
 from tests.unit.conftest import ROOT, Run, good_settings, run_with, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
+from tests.unit.scripts import Machine
 
 COMMAND = "command:remote:Command"
 VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
@@ -361,6 +363,30 @@ def test_projects_do_not_share_a_cache() -> None:
     runners = tomllib.loads(unpacked(recorder.one("runner-configuration"))["files/config.toml"])["runners"]
     caches = [volume for runner in runners for volume in runner["docker"]["volumes"] if volume.endswith(":/cache")]
     assert len(set(caches)) == 2
+
+
+def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine")
+    script = machine.root / "configure.sh"
+    script.write_text((RUNNER_SCRIPTS / "configure.sh").read_text().replace("/srv/gitlab-runner", f"{machine.root}/srv"))
+    # As the real runner shortens tokens: the prefix off, nine characters, of which the outer two are letters or digits.
+    tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
+    files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
+    config = configuration(
+        domain="test", tokens=tokens, concurrent=1, default_image="debian", helper_image=None, name_server=""
+    )
+    machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+    machine.fake(
+        "docker",
+        """case "$*" in
+        *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone ;;
+        esac""",
+    )
+    done = machine.run(script)
+    assert done.returncode == 0, done.stderr
+    removed = [call for call in machine.calls if call.startswith("docker volume rm")]
+    assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]
 
 
 # The whole program

@@ -568,6 +568,15 @@ def test_images_go_through_their_registrys_mirror(good: Config) -> None:
     assert mirrors.image("ghcr.io/a/b:1") == "ghcr.io/a/b:1"
 
 
+def test_the_runners_helper_goes_by_the_mirror_too(good: Config) -> None:
+    assert settings.parse(good).helper_image is None  # the runner knows it
+    put("mirrors.images", {"registry.gitlab.com": "mirror.corp:5000"})(good)
+    path = "gitlab-org/gitlab-runner/gitlab-runner-helper"
+    assert settings.parse(good).helper_image == f"mirror.corp:5000/{path}:x86_64-v${{CI_RUNNER_VERSION}}"
+    put("ci.images.helper", "registry.gitlab.com/own/helper:1")(good)
+    assert settings.parse(good).helper_image == "mirror.corp:5000/own/helper:1"
+
+
 def test_engines_get_the_mirror_of_docker_io(good: Config) -> None:
     put("mirrors.images", {"docker.io": "mirror.corp:5000"})(good)
     assert settings.parse(good).docker_hub_mirrors == ["https://mirror.corp:5000"]
