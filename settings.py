@@ -523,7 +523,7 @@ class CiImages(Section):
     runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
     helper: Image | None = Field(
         None,
-        description="the runner's helper, which clones; none: the one of the runner's version, from registry.gitlab.com",
+        description="the runner's helper, which clones; none: that of the runner's version, from registry.gitlab.com",
     )
 
 

@@ -1,7 +1,7 @@
 """GitLab Runner, built from its Go module, and the images around it: the runner's own and its helper's.
 
-lab/mirror/gitlab-runner says how each is made. Owns `gitlab-runner/` (programs) in the cache, and the two images in the mirror's
-registry.
+lab/mirror/gitlab-runner says how each is made. Owns `gitlab-runner/` (programs) in the cache, and the two images in the
+mirror's registry.
 """
 
 from __future__ import annotations

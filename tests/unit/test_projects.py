@@ -368,7 +368,9 @@ def test_projects_do_not_share_a_cache() -> None:
 def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "machine")
     script = machine.root / "configure.sh"
-    script.write_text((RUNNER_SCRIPTS / "configure.sh").read_text().replace("/srv/gitlab-runner", f"{machine.root}/srv"))
+    script.write_text(
+        (RUNNER_SCRIPTS / "configure.sh").read_text().replace("/srv/gitlab-runner", f"{machine.root}/srv")
+    )
     # As the real runner shortens tokens: the prefix off, nine characters, of which the outer two are letters or digits.
     tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
     files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from gitlab_standin import omnibus, versions
 from gitlab_standin.ruby import RubyError
+from gitlab_standin.settings import Settings
 
 from tests.standins.gitlab.installation import SERVER, Installation
 
@@ -63,6 +64,14 @@ def test_other_ruby_is_refused_with_its_line(text: str, said: str) -> None:
 def test_values_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(omnibus.ConfigurationError, match="must be int, found '2'"):
         omnibus.parse("puma['worker_processes'] = '2'")
+
+
+def test_how_long_a_runners_question_is_held() -> None:
+    text = "gitlab_workhorse['api_ci_long_polling_duration'] = '{}'\n" + NEEDED
+    asked = omnibus.parse(text.format("1s"))
+    assert omnibus.settings_from(asked, Settings(external_url="")).polling_seconds == 1
+    with pytest.raises(omnibus.ConfigurationError, match="must be seconds, as '50s', found '1m'"):
+        omnibus.settings_from(omnibus.parse(text.format("1m")), Settings(external_url=""))
 
 
 def _start(root: Path, configuration: str) -> subprocess.CompletedProcess[str]:

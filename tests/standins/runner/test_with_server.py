@@ -97,7 +97,9 @@ class Work:
 
 
 @pytest.fixture
-def work(tmp_path: Path, program: Path, installation: Installation, client: gitlab.Gitlab, project: Any) -> Iterator[Work]:
+def work(
+    tmp_path: Path, program: Path, installation: Installation, client: gitlab.Gitlab, project: Any
+) -> Iterator[Work]:
     assert client.user is not None
     made = client.user.runners.create({"runner_type": "project_type", "project_id": project.id, "run_untagged": True})
     found = Work(tmp_path, program, installation, made.token)

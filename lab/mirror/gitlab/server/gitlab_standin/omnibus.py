@@ -126,7 +126,9 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
             problems.append(f"gitlab_rails['monitoring_whitelist']: {text!r} is no network")
     polling = values.get("gitlab_workhorse['api_ci_long_polling_duration']", f"{base.polling_seconds}s")
     if not re.fullmatch(r"\d+s", str(polling)):
-        problems.append(f"gitlab_workhorse['api_ci_long_polling_duration'] must be seconds, as '50s', found {polling!r}")
+        problems.append(
+            f"gitlab_workhorse['api_ci_long_polling_duration'] must be seconds, as '50s', found {polling!r}"
+        )
     if problems:
         raise ConfigurationError("\n".join(problems))
 
