@@ -33,6 +33,7 @@ IMAGE = re.compile(
 )
 # How the version stands in the tag of GitLab's images.
 GITLAB_VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?$")
+GITLAB_CHARTS = "https://charts.gitlab.io"
 CALENDAR = re.compile(r"^[A-Za-z0-9*,./~: -]+$")
 
 
@@ -530,10 +531,21 @@ class CiImages(Section):
 class CiSettings(Section):
     """The runner and the images that its jobs run in."""
 
+    runner: Literal["docker", "kubernetes"] = Field(
+        "docker",
+        description="where jobs run: docker, in containers on GitLab's machine; kubernetes, in pods of the cluster",
+    )
+    runner_chart: Version = Field(
+        "0.93.0",
+        description="the version of GitLab's chart gitlab-runner, for a runner in the cluster",
+        examples=["0.93.0"],
+    )
     images: CiImages = Field(
         default_factory=lambda: CiImages.model_validate({}), description="the images, with their upstream names"
     )
-    concurrent: int = Field(4, ge=1, le=100, description="how many jobs run at once", examples=[4])
+    concurrent: int = Field(
+        4, ge=1, le=100, description="how many jobs run at once; in the cluster, of each project", examples=[4]
+    )
     go_proxy: GoProxy | None = Field(
         None,
         description="where jobs and image builds get Go modules from (GOPROXY); none: Go's own default",
@@ -583,11 +595,21 @@ class MirrorSettings(Section):
         description="the CNI plugins, in the layout of this default",
         examples=["https://mirror.corp/cni"],
     )
+    gitlab_charts: HttpsUrl = Field(
+        GITLAB_CHARTS,
+        description="GitLab's Helm charts: a chart repository, which the computer that runs `pulumi up` reaches",
+        examples=["https://mirror.corp/gitlab-charts"],
+    )
     ca_certificate_file: LocalPath | None = Field(
         None,
         description="PEM file: the CA that the mirrors' certificates come from, if not a public one",
         examples=["~/ca/corp.crt"],
     )
+
+    @property
+    def gitlab_charts_ca_file(self) -> Path | None:
+        """What a mirror of GitLab's charts is checked against; upstream's certificate is a public one."""
+        return None if self.gitlab_charts == GITLAB_CHARTS else self.ca_certificate_file
 
     def image(self, name: str) -> str:
         """`name` as it is pulled: through the mirror of its registry, if there is one."""

@@ -34,6 +34,8 @@ RESERVED_GROUPS = frozenset(
 RESERVED_PROJECTS = frozenset(
     "badges blame blob builds commits create edit files new preview raw refs tree update wikis".split()
 )
+# The platform's own namespaces in the cluster.
+RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
 SOURCE_LIMIT = 4 * 2**20
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -113,8 +115,12 @@ def check(
     mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
     gitlab = cast("settings.GitLabSettings | None", sections.get("gitlab"))
     kubernetes = cast("settings.KubernetesSettings | None", sections.get("kubernetes"))
+    ci = cast("settings.CiSettings | None", sections.get("ci"))
     if kubernetes:
         _workers(kubernetes, hosts, report)
+        if ci and ci.runner == "kubernetes" and not kubernetes.host:
+            expected = "docker, as there is no cluster; or a machine for one in kubernetes.host"
+            report(Problem("ci.runner", shown(ci.runner), expected, set_command("ci.runner", "docker")))
     placements = {
         "registry": registry.host if registry else None,
         "gitlab": gitlab.host if gitlab else None,
@@ -261,7 +267,7 @@ def _projects(
         if len(project.slug) > 63:
             expected = "at most 62 characters together with the group: both are one label in DNS"
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "SHORTER")))
-        if project.slug.startswith("kube-") or project.slug == "auto-devops":
+        if project.slug.startswith("kube-") or project.slug in RESERVED_NAMESPACES:
             expected = f"another group or name: the namespace {project.slug} is the cluster's own"
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "hello")))
         if project.slug in first:

@@ -14,6 +14,7 @@ from functools import partial
 from lab import (
     base,
     certificates,
+    charts,
     deploy_images,
     engine,
     gitlab_runner,
@@ -190,6 +191,7 @@ def add_machines(plan: Plan) -> None:
     # After Kubernetes, whose packages it shares.
     plan.add("gitlab runner", gitlab_runner.build, ["kubernetes add-ons"])
     plan.add("gitlab runner images", gitlab_runner.fill, ["gitlab runner", f"machine {MIRROR.name}"])
+    plan.add("charts", charts.publish, ["kubernetes add-ons", f"machine {MIRROR.name}"])
     plan.add("go modules", go_modules.publish, [f"machine {MIRROR.name}"])
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 

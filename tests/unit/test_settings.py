@@ -256,6 +256,14 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
         "BEGIN CERTIFICATE",
         "ca.own.certificateFile",
     ),
+    "runner unknown": (put("ci.runner", "podman"), "ci.runner", "'docker'", "ci.runner docker"),
+    "chart with a v": (put("ci.runnerChart", "v1"), "ci.runnerChart", "a whole version without v", "0.93.0"),
+    "charts without TLS": (
+        put("mirrors.gitlabCharts", "http://mirror.corp"),
+        "mirrors.gitlabCharts",
+        "https://",
+        "mirrors.gitlabCharts",
+    ),
     "DNS provider unknown": (put("dns.provider", "bind"), "dns.provider", "'bind9'", "dns.provider bind9"),
     "DNS host missing": (drop("dns.host"), "dns.host", "the machine that BIND runs on", "dns.host dns"),
     "DNS host without BIND": (

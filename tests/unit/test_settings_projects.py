@@ -33,6 +33,12 @@ BAD: dict[str, tuple[list[object], str, str, str]] = {
         "the namespace kube-system",
         "hello",
     ),
+    "runner's own namespace": (
+        [{"group": "gitlab", "name": "runner", "pipeline": "auto"}],
+        "projects[0].name",
+        "the namespace gitlab-runner",
+        "hello",
+    ),
     "too long": ([HELLO | {"name": "a" * 60}], "projects[0].name", "one label in DNS", "SHORTER"),
     "twice": ([HELLO, HELLO], "projects[1].name", "projects[0] is team-hello already", "config rm"),
     "the same name in DNS": (
@@ -90,6 +96,16 @@ def test_projects_need_gitlab_and_a_cluster(good: Config) -> None:
     good["projects"] = [HELLO]
     del good["gitlab"], good["kubernetes"]
     assert {p.key for p in problems(good)} == {"gitlab.host", "kubernetes.host"}
+
+
+def test_a_runner_in_the_cluster_needs_a_cluster(good: Config) -> None:
+    good["ci"] = {"runner": "kubernetes"}
+    assert settings.parse(good).ci.runner == "kubernetes"
+    del good["kubernetes"]
+    (problem,) = problems(good)
+    assert problem.key == "ci.runner"
+    assert "there is no cluster" in problem.expected
+    assert problem.fix == "pulumi config set --path auto-devops:ci.runner docker"
 
 
 def test_secrets_are_never_shown(good: Config) -> None:
