@@ -15,7 +15,7 @@ from components.auto_devops_project import AutoDevOpsProject, Platform, make_pro
 from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
-from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_runner import Registration, Surroundings, make_runner
 from components.gitlab_server import GitLabServer, GitLabServerArgs
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
@@ -203,23 +203,20 @@ if stack.projects and gitlab and stack.gitlab.host and cluster:
     )
     projects = make_projects(platform, stack.projects)
 
-# One runner for all of them, beside GitLab.
+# The runner of all of them, beside GitLab or in the cluster.
 if gitlab and stack.gitlab.host:
-    GitLabRunner(
-        "gitlab-runner",
-        GitLabRunnerArgs(
+    make_runner(
+        stack,
+        Surroundings(
+            ca=ca,
             host=hosts[stack.gitlab.host],
             trusted=trust[stack.gitlab.host],
             docker_provider=gitlab.docker_provider,
-            ca=ca,
-            domain=domain,
-            image=stack.mirrors.image(stack.ci.images.runner),
-            default_image=stack.mirrors.image(stack.ci.images.runtime),
-            helper_image=stack.helper_image,
-            registrations=[Registration(name, project.runner_token) for name, project in projects.items()],
-            concurrent=stack.ci.concurrent,
+            cluster=cluster,
             name_server=dns_address,
+            resolvers=resolvers,
         ),
+        [Registration(name, project.runner_token) for name, project in projects.items()],
     )
 pulumi.export("projects", {name: project.addresses for name, project in projects.items()})
 pulumi.export("domain", domain)

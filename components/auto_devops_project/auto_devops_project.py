@@ -166,7 +166,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             f"{name}-runner",
             runner_type="project_type",
             project_id=project.id.apply(int),
-            description=f"{self._path} on GitLab's machine",
+            description=f"the platform's, for {self._path}",
             untagged=True,
             locked=True,
             opts=in_gitlab,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import json
 import tomllib
 from collections.abc import Mapping
@@ -16,10 +15,6 @@ import pulumi_gitlab as gitlab
 import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 
 from components.auto_devops_project import (
@@ -430,22 +425,12 @@ def test_gitlab_and_cluster_do_not_wait_for_the_images(stack: Recorder) -> None:
         assert not [d for d in stack.one(name, COMMAND).dependencies if d.startswith("ci-images")]
 
 
-def test_mirrors_ca_is_in_the_images_too(run_program: Run, good: dict[str, Any], tmp_path: Path) -> None:
+def test_mirrors_ca_is_in_the_images_too(run_program: Run, good: dict[str, Any], mirror_ca: Path) -> None:
     """Jobs download Go modules from there."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    (tmp_path / "ca.crt").write_bytes(pem)
-    good["mirrors"] = {"caCertificateFile": str(tmp_path / "ca.crt"), "images": {"docker.io": "mirror.corp:5000"}}
+    good["mirrors"] = {"caCertificateFile": str(mirror_ca), "images": {"docker.io": "mirror.corp:5000"}}
     good["projects"] = [{"group": "team", "name": "hello", "pipeline": "custom"}]
     files = unpacked(run_program(good).one("ci-images-go", COMMAND))
-    assert files["files/mirrors.crt"] == pem.decode()
+    assert files["files/mirrors.crt"] == mirror_ca.read_text()
     assert "FROM mirror.corp:5000/library/golang:" in files["files/Dockerfile"]
 
 
