@@ -113,10 +113,8 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
         problems.append(f"external_url must be an https URL, found {external!r}")
     if values.get("letsencrypt['enable']"):
         problems.append("letsencrypt['enable'] must be false: the lab reaches no certificate authority")
-    for key in ("gitlab_kas['enable']", "gitlab_pages['enable']"):
-        # The default is true for KAS where it can run; only an explicit demand can't be met.
-        if values.get(key):
-            problems.append(f"{key} = true is not supported by the lab's GitLab")
+    if values.get("gitlab_pages['enable']"):
+        problems.append("gitlab_pages['enable'] = true is not supported by the lab's GitLab")
     if "letsencrypt['enable']" not in values:
         problems.append("letsencrypt['enable'] = false is needed: GitLab would ask for a public certificate")
     for text in values.get("gitlab_rails['monitoring_whitelist']") or []:
@@ -153,6 +151,7 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
         registry_certificate_key=path(values.get("registry_nginx['ssl_certificate_key']")),
         redirect_http=bool(either("redirect_http_to_https", False)),
         lfs_enabled=values.get("gitlab_rails['lfs_enabled']", True) is not False,
+        kas=values.get("gitlab_kas['enable']", True) is not False,
         monitoring_whitelist=tuple(whitelist) if whitelist is not None else base.monitoring_whitelist,
         polling_seconds=int(polling[:-1]),
         concurrency=max(1, min(values.get("sidekiq['concurrency']") or 2, 4)),
