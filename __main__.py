@@ -11,8 +11,9 @@ from pathlib import Path
 import pulumi
 
 import settings
-from components.auto_devops_project import AutoDevOpsProject, Platform, make_projects, roles
+from components.auto_devops_project import AgentArgs, AutoDevOpsProject, Platform, make_projects, roles
 from components.ca import CA, CaArgs
+from components.chart_repository import ChartRepository
 from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
 from components.gitlab_runner import Registration, Surroundings, make_runner
@@ -173,6 +174,14 @@ if stack.kubernetes.host:
 projects: dict[str, AutoDevOpsProject] = {}
 if stack.projects and gitlab and stack.gitlab.host and cluster:
     upstream = stack.ci.images.model_dump(by_alias=True)
+    agent: AgentArgs | None = None
+    if stack.ci.cluster_link == "agent":
+        agent = AgentArgs(
+            ca=ca.certificate,
+            charts=ChartRepository(stack.mirrors.gitlab_charts, stack.mirrors.gitlab_charts_ca_file),
+            chart_version=stack.ci.agent_chart,
+            image=stack.ci.images.agent,
+        )
     needed = {role for project in stack.projects for role in roles(project.pipeline)}
     mirrors_ca = {"mirrors.crt": stack.mirror_ca_certificate} if stack.mirror_ca_certificate else {}
     images = CiImages(
@@ -198,6 +207,7 @@ if stack.projects and gitlab and stack.gitlab.host and cluster:
         runtime_image=stack.mirrors.image(stack.ci.images.runtime),
         go_proxy=stack.ci.go_proxy,
         login=login,
+        agent=agent,
         # A pipeline that begins at once has names, and an ingress that answers for what it deploys.
         ready=[cluster, *resolvers],
     )

@@ -522,6 +522,10 @@ class CiImages(Section):
         "docker.io/library/debian:bookworm-slim", description="what the sample services' own images are based on"
     )
     runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
+    agent: Image = Field(
+        "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.2.0",
+        description="GitLab's agent, of GitLab's own version or one minor version from it",
+    )
     helper: Image | None = Field(
         None,
         description="the runner's helper, which clones; none: that of the runner's version, from registry.gitlab.com",
@@ -539,6 +543,14 @@ class CiSettings(Section):
         "0.93.0",
         description="the version of GitLab's chart gitlab-runner, for a runner in the cluster",
         examples=["0.93.0"],
+    )
+    cluster_link: Literal["kubeconfig", "agent"] = Field(
+        "kubeconfig",
+        description="how pipelines reach the cluster: kubeconfig, by its API's address and a token in a CI variable; "
+        "agent, through GitLab and an agent in the cluster, with no token of the cluster's in GitLab",
+    )
+    agent_chart: Version = Field(
+        "2.32.0", description="the version of GitLab's chart gitlab-agent, for the agent", examples=["2.32.0"]
     )
     images: CiImages = Field(
         default_factory=lambda: CiImages.model_validate({}), description="the images, with their upstream names"

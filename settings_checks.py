@@ -36,6 +36,8 @@ RESERVED_PROJECTS = frozenset(
 )
 # The platform's own namespaces in the cluster.
 RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
+# What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name.
+AGENT_RELEASE = "gitlab-agent"
 SOURCE_LIMIT = 4 * 2**20
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -121,6 +123,8 @@ def check(
         if ci and ci.runner == "kubernetes" and not kubernetes.host:
             expected = "docker, as there is no cluster; or a machine for one in kubernetes.host"
             report(Problem("ci.runner", shown(ci.runner), expected, set_command("ci.runner", "docker")))
+    if ci and gitlab and ci.cluster_link == "agent":
+        _agent(gitlab, projects, report)
     placements = {
         "registry": registry.host if registry else None,
         "gitlab": gitlab.host if gitlab else None,
@@ -279,6 +283,19 @@ def _projects(
             report(Problem(f"{key}.variables.{name}", shown(name), expected, remove_command(f"{key}.variables.{name}")))
         if project.source:
             _source(project.source, f"{key}.source", report)
+
+
+def _agent(gitlab: settings.GitLabSettings, projects: Mapping[int, settings.ProjectSettings], report: Any) -> None:
+    """What GitLab's agents need."""
+    if not gitlab.kas:
+        expected = "true, as ci.clusterLink is agent: agents connect to GitLab's KAS"
+        fix = f"{set_command('gitlab.kas', 'true')}, or {set_command('ci.clusterLink', 'kubeconfig')}"
+        report(Problem("gitlab.kas", "false", expected, fix))
+    for index, project in projects.items():
+        if project.name == AGENT_RELEASE:
+            key = f"projects[{index}].name"
+            expected = "another name: its release in the namespace would be the one of GitLab's agent"
+            report(Problem(key, shown(project.name), expected, set_command(key, "hello")))
 
 
 def _source(path: Path, key: str, report: Any) -> None:
