@@ -13,6 +13,10 @@ from lab.steps import StepLog
 _BIN = paths.VENV / "bin"
 # What a chart has no default of.
 REQUIRED_VALUES = {
+    "gitlab-agent": (
+        "--set=config.secretName=token,config.operational_container_scanning.enabled=false",
+        "--set=replicas=1",
+    ),
     "gitlab-runner": ("--set=gitlabUrl=https://gitlab.test,runners.secret=token",),
     "microservice": ("--set=image.repository=registry.test/hello,image.tag=1",),
 }

@@ -273,7 +273,9 @@ class AutoDevOpsProject(pulumi.ComponentResource):
 
         def inside(version: str, kind: str, role: str, called: str, content: Mapping[str, Any]) -> ClusterObject:
             metadata = {"name": called, **namespace, **content.get("metadata", {})}
-            return ClusterObject(version, kind, f"{name}-{role}", {**content, "metadata": metadata}, self, provider, [made])
+            return ClusterObject(
+                version, kind, f"{name}-{role}", {**content, "metadata": metadata}, self, provider, [made]
+            )
 
         account = inside("core/v1", "ServiceAccount", "account", access.ACCOUNT, {})
         rbac = "rbac.authorization.k8s.io"

@@ -37,7 +37,7 @@ class AgentArgs:
 
 @dataclass(frozen=True)
 class ProjectAgentArgs:
-    """`project` is the one in GitLab, `path` its `<group>/<project>`; `account` is whom the agent acts as in `namespace`.
+    """`project` is the one in GitLab, `path` its `<group>/<project>`; the agent acts as `account` in `namespace`.
 
     `ready` is what it needs before it can start: namespace and account, and nodes that know GitLab's name.
     """
@@ -54,11 +54,11 @@ class ProjectAgentArgs:
 
 
 class ProjectAgent(pulumi.ComponentResource):
-    """An agent that connects out from the cluster to GitLab, so that the project's jobs reach the cluster through GitLab.
+    """An agent that connects out from the cluster to GitLab, through which the project's jobs reach the cluster.
 
     Owns: the agent in GitLab with its token; in the namespace the token's Secret and the release of GitLab's chart.
-    Does not own: the account that it acts as, which decides what jobs may do; any file in the repository: GitLab lets an
-    agent's own project use it without one. With one (`.gitlab/agents/cluster/config.yaml`) people may restrict it.
+    Does not own: the account that it acts as, which decides what jobs may do; any file in the repository: GitLab lets
+    an agent's own project use it without one. With one (`.gitlab/agents/cluster/config.yaml`) people may restrict it.
     """
 
     context: pulumi.Output[str]

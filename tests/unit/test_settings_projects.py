@@ -147,3 +147,33 @@ def test_bad_go_proxy(good: Config, value: str) -> None:
 @pytest.mark.parametrize("value", ["https://mirror.corp/go,direct", "off", "https://a|https://b"])
 def test_good_go_proxy(good: Config, value: str) -> None:
     assert settings.parse(good | {"ci": {"goProxy": value}}).ci.go_proxy == value
+
+
+def test_agents_need_kas(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agent"}
+    assert settings.parse(good).ci.cluster_link == "agent"
+    good["gitlab"] = good["gitlab"] | {"kas": False}
+    (problem,) = problems(good)
+    assert (problem.key, problem.found) == ("gitlab.kas", "false")
+    assert "ci.clusterLink is agent" in problem.expected
+    assert problem.fix == (
+        "pulumi config set --path auto-devops:gitlab.kas true, or "
+        "pulumi config set --path auto-devops:ci.clusterLink kubeconfig"
+    )
+    good["ci"] = {}
+    assert settings.parse(good).ci.cluster_link == "kubeconfig", "without agents, KAS may be off"
+
+
+def test_a_project_is_not_called_as_the_agents_release(good: Config) -> None:
+    good["projects"] = [HELLO | {"name": "gitlab-agent"}]
+    settings.parse(good)
+    good["ci"] = {"clusterLink": "agent"}
+    (problem,) = problems(good)
+    assert problem.key == "projects[0].name"
+    assert "GitLab's agent" in problem.expected
+
+
+def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agents"}
+    (problem,) = problems(good)
+    assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"

@@ -102,7 +102,7 @@ class Agentk:
         host, port = cluster.server_address[:2]
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [program, f"--token-file={file}", f"--kas-ca-cert-file={installation.ca}"]
+                [str(program), f"--token-file={file}", f"--kas-ca-cert-file={installation.ca}"]
                 + [f"--kas-address=wss://localhost:{installation.port}/-/kubernetes-agent/"]
                 + [f"--observability-listen-address=127.0.0.1:{free_port()}", f"--service-account={cluster.account}"],
                 env={"KUBERNETES_SERVICE_HOST": str(host), "KUBERNETES_SERVICE_PORT": str(port)},
@@ -187,7 +187,7 @@ def test_agents_are_registered_with_their_project(client: gitlab.Gitlab, project
             project.cluster_agents.create({"name": name})
         assert refused.value.response_code == 400
     base = f"/projects/{project.id}/cluster_agents/{agent.id}/tokens"
-    second = client.http_post(base, post_data={"name": "two", "description": "x"})
+    second: Any = client.http_post(base, post_data={"name": "two", "description": "x"})
     assert "token" in second and second["last_used_at"] is None
     with pytest.raises(gitlab.GitlabHttpError, match="only two active tokens"):
         client.http_post(base, post_data={"name": "three"})
@@ -327,7 +327,8 @@ def test_a_revoked_token_ends_the_connection(
     job = job_of(project, runner)
     assert ask(installation, agent, job, "/api").status_code == 200
     base = f"/projects/{project.id}/cluster_agents/{agent.id}/tokens"
-    client.http_delete(f"{base}/{client.http_list(base)[0]['id']}")
+    listed: Any = client.http_list(base)
+    client.http_delete(f"{base}/{next(iter(listed))['id']}")
     refused = ask(installation, agent, job, "/api")
     assert refused.status_code == 503 and "is not connected" in refused.json()["message"]
 

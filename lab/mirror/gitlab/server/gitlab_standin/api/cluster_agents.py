@@ -27,8 +27,8 @@ def register(context: Context) -> dict[str, Any]:
     project, name = context.project(accounts.MAINTAINER), context.parameters.required("name")
     if len(name) > 63 or not _NAME.fullmatch(name):
         raise bad_request(
-            "Name can contain only lowercase letters, digits, and '-', but cannot start or end with '-', Name is limited"
-            " to 63 characters"
+            "Name can contain only lowercase letters, digits, and '-', but cannot start or end with '-', "
+            "and at most 63 characters"
         )
     if context.db.row("select 1 from cluster_agents where project_id = ? and name = ?", project["id"], name):
         raise bad_request("Name has already been taken")
@@ -144,5 +144,6 @@ def _show(context: Context, row: Row, project: Row) -> dict[str, Any]:
 
 def _show_token(row: Row) -> dict[str, Any]:
     return {
-        name: row[name] for name in ("id", "name", "description", "agent_id", "status", "created_at", "created_by_user_id")
+        name: row[name]
+        for name in ("id", "name", "description", "agent_id", "status", "created_at", "created_by_user_id")
     }

@@ -33,7 +33,8 @@ def _text(server: str, allowed: Sequence[access.Access], token: str) -> str:
                 "kind": "Config",
                 "clusters": [{"name": "gitlab", "cluster": {"server": server}}],
                 "users": [
-                    {"name": f"agent:{one.agent_id}", "user": {"token": f"ci:{one.agent_id}:{token}"}} for one in allowed
+                    {"name": f"agent:{one.agent_id}", "user": {"token": f"ci:{one.agent_id}:{token}"}}
+                    for one in allowed
                 ],
                 "contexts": [
                     {

@@ -21,7 +21,16 @@ PATH = "/-/kubernetes-agent/"
 WAIT_SECONDS = 10
 """How long a request waits for its agent: one that has lost its connection comes back within some seconds."""
 # What is about the way to this server, and the job's own credentials.
-_KEPT_BACK = {b"authorization", b"connection", b"host", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"expect"}
+_KEPT_BACK = {
+    b"authorization",
+    b"connection",
+    b"host",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"upgrade",
+    b"expect",
+}
 
 # What this server says itself: about its own connection, and whether it cuts the answer into chunks.
 _NOT_PASSED_ON = {b"connection", b"date", b"keep-alive", b"transfer-encoding"}
