@@ -523,7 +523,7 @@ class CiImages(Section):
     )
     runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
     agent: Image = Field(
-        "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.2.0",
+        "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.4.0",
         description="GitLab's agent, of GitLab's own version or one minor version from it",
     )
     helper: Image | None = Field(

@@ -22,7 +22,7 @@ PING = (
 
 @pytest.fixture(scope="module")
 def dev(lab: Lab) -> Person:
-    return Person.joins(lab, "kim", "demo")
+    return Person.joins(lab, "dev", "demo")
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def registered(
                 ca=ca.certificate,
                 charts=ChartRepository("https://mirror.corp/gitlab-charts", Path("/ca/corp.crt")),
                 chart_version="2.32.0",
-                image="registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.2.0",
+                image="registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.4.0",
             )
             if agent
             else None,
@@ -553,7 +553,7 @@ def test_an_agent_may_do_what_the_account_may(by_agent: Recorder) -> None:
     }
     assert values["image"] == {
         "repository": "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk",
-        "tag": "v19.2.0",
+        "tag": "v19.4.0",
     }
     rules = by_agent.one("project-hello-role").inputs["rules"]
     assert rules == [*access.RULES, *access.AGENT_RULES]
