@@ -85,10 +85,11 @@ class Kas:
         """A job's request: to the cluster, and the answer back."""
         try:
             agent_id = await run_in_threadpool(self._jobs.authorize, _bearer(scope))
-        except (ApiError, access.AgentConfigurationError) as error:
-            status = error.status if isinstance(error, ApiError) else 403
-            reason = {401: "Unauthorized", 403: "Forbidden"}[status]
-            return await _refuse(send, status, reason, str(error))
+        except ApiError as error:
+            reason = {401: "Unauthorized", 403: "Forbidden"}[error.status]
+            return await _refuse(send, error.status, reason, error.body["message"])
+        except access.AgentConfigurationError as error:
+            return await _refuse(send, 403, "Forbidden", str(error))
         if any(name == b"upgrade" for name, _ in scope["headers"]):
             return await _refuse(send, 501, "NotImplemented", "the lab's GitLab lets no connection be taken over")
         tunnel = await self._tunnel(agent_id)
