@@ -11,12 +11,13 @@ from pathlib import Path
 import pulumi
 
 import settings
-from components.auto_devops_project import AutoDevOpsProject, Platform, make_projects, roles
+from components.auto_devops_project import AgentArgs, AutoDevOpsProject, Platform, make_projects, roles
 from components.ca import CA, CaArgs
+from components.chart_repository import ChartRepository
 from components.ci_images import CiImages, CiImagesArgs
 from components.dns import DNS, DnsArgs
 from components.docker_engine import Prune
-from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_runner import Registration, Surroundings, make_runner
 from components.gitlab_server import GitLabServer, GitLabServerArgs
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
@@ -179,6 +180,14 @@ if stack.kubernetes.host:
 projects: dict[str, AutoDevOpsProject] = {}
 if stack.projects and gitlab and stack.gitlab.host and cluster:
     upstream = stack.ci.images.model_dump(by_alias=True)
+    agent: AgentArgs | None = None
+    if stack.ci.cluster_link == "agent":
+        agent = AgentArgs(
+            ca=ca.certificate,
+            charts=ChartRepository(stack.mirrors.gitlab_charts, stack.mirrors.gitlab_charts_ca_file),
+            chart_version=stack.ci.agent_chart,
+            image=stack.ci.images.agent,
+        )
     needed = {role for project in stack.projects for role in roles(project.pipeline)}
     mirrors_ca = {"mirrors.crt": stack.mirror_ca_certificate} if stack.mirror_ca_certificate else {}
     images = CiImages(
@@ -204,28 +213,26 @@ if stack.projects and gitlab and stack.gitlab.host and cluster:
         runtime_image=stack.mirrors.image(stack.ci.images.runtime),
         go_proxy=stack.ci.go_proxy,
         login=login,
+        agent=agent,
         # A pipeline that begins at once has names, and an ingress that answers for what it deploys.
         ready=[cluster, *resolvers],
     )
     projects = make_projects(platform, stack.projects)
 
-# One runner for all of them, beside GitLab.
+# The runner of all of them, beside GitLab or in the cluster.
 if gitlab and stack.gitlab.host:
-    GitLabRunner(
-        "gitlab-runner",
-        GitLabRunnerArgs(
+    make_runner(
+        stack,
+        Surroundings(
+            ca=ca,
             host=hosts[stack.gitlab.host],
             trusted=trust[stack.gitlab.host],
             docker_provider=gitlab.docker_provider,
-            ca=ca,
-            domain=domain,
-            image=stack.mirrors.image(stack.ci.images.runner),
-            default_image=stack.mirrors.image(stack.ci.images.runtime),
-            helper_image=stack.mirrors.image(stack.ci.images.helper) if stack.ci.images.helper else None,
-            registrations=[Registration(name, project.runner_token) for name, project in projects.items()],
-            concurrent=stack.ci.concurrent,
+            cluster=cluster,
             name_server=dns_address,
+            resolvers=resolvers,
         ),
+        [Registration(name, project.runner_token) for name, project in projects.items()],
     )
 pulumi.export(settings.KEPT_REPOSITORIES, stack.kept_repositories)
 pulumi.export("projects", {name: project.addresses for name, project in projects.items()})

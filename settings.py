@@ -35,6 +35,7 @@ IMAGE = re.compile(
 )
 # How the version stands in the tag of GitLab's images.
 GITLAB_VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?$")
+GITLAB_CHARTS = "https://charts.gitlab.io"
 CALENDAR = re.compile(r"^[A-Za-z0-9*,./~: -]+$")
 
 
@@ -109,8 +110,8 @@ def _gitlab_image(value: object) -> str:
     text = _image(value)
     if not GITLAB_VERSION.search(text):
         raise rejected(
-            "a tag with GitLab's version, such as 19.2.0-ce.0: upgrades that GitLab does not support are refused by it",
-            set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.2.0-ce.0"),
+            "a tag with GitLab's version, such as 19.4.0-ce.0: upgrades that GitLab does not support are refused by it",
+            set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.4.0-ce.0"),
         )
     return text
 
@@ -495,9 +496,9 @@ class GitLabSettings(Section):
 
     host: str | None = Field(None, description="the machine; none: no GitLab", examples=["gitlab"])
     image: GitLabImage = Field(
-        "docker.io/gitlab/gitlab-ce:19.2.0-ce.0",
+        "docker.io/gitlab/gitlab-ce:19.4.0-ce.0",
         description="the image, with the version in its tag",
-        examples=["docker.io/gitlab/gitlab-ce:19.2.0-ce.0"],
+        examples=["docker.io/gitlab/gitlab-ce:19.4.0-ce.0"],
     )
     ssh_port: Port = Field(
         22, description="the port of git by SSH; if it is the machine's own sshd's, that moves", examples=[22]
@@ -560,19 +561,43 @@ class CiImages(Section):
     runtime: Image = Field(
         "docker.io/library/debian:bookworm-slim", description="what the sample services' own images are based on"
     )
-    runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.2.0", description="the runner")
+    runner: Image = Field("docker.io/gitlab/gitlab-runner:v19.4.0", description="the runner")
+    agent: Image = Field(
+        "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.4.0",
+        description="GitLab's agent, of GitLab's own version or one minor version from it",
+    )
     helper: Image | None = Field(
-        None, description="the runner's helper, which clones; none: the one that the runner itself names"
+        None,
+        description="the runner's helper, which clones; none: that of the runner's version, from registry.gitlab.com",
     )
 
 
 class CiSettings(Section):
     """The runner and the images that its jobs run in."""
 
+    runner: Literal["docker", "kubernetes"] = Field(
+        "docker",
+        description="where jobs run: docker, in containers on GitLab's machine; kubernetes, in pods of the cluster",
+    )
+    runner_chart: Version = Field(
+        "0.93.0",
+        description="the version of GitLab's chart gitlab-runner, for a runner in the cluster",
+        examples=["0.93.0"],
+    )
+    cluster_link: Literal["kubeconfig", "agent"] = Field(
+        "kubeconfig",
+        description="how pipelines reach the cluster: kubeconfig, by its API's address and a token in a CI variable; "
+        "agent, through GitLab and an agent in the cluster, with no token of the cluster's in GitLab",
+    )
+    agent_chart: Version = Field(
+        "2.32.0", description="the version of GitLab's chart gitlab-agent, for the agent", examples=["2.32.0"]
+    )
     images: CiImages = Field(
         default_factory=lambda: CiImages.model_validate({}), description="the images, with their upstream names"
     )
-    concurrent: int = Field(4, ge=1, le=100, description="how many jobs run at once", examples=[4])
+    concurrent: int = Field(
+        4, ge=1, le=100, description="how many jobs run at once; in the cluster, of each project", examples=[4]
+    )
     go_proxy: GoProxy | None = Field(
         None,
         description="where jobs and image builds get Go modules from (GOPROXY); none: Go's own default",
@@ -633,16 +658,30 @@ class MirrorSettings(Section):
         description="the CNI plugins, in the layout of this default",
         examples=["https://mirror.corp/cni"],
     )
+    gitlab_charts: HttpsUrl = Field(
+        GITLAB_CHARTS,
+        description="GitLab's Helm charts: a chart repository, which the computer that runs `pulumi up` reaches",
+        examples=["https://mirror.corp/gitlab-charts"],
+    )
     ca_certificate_file: LocalPath | None = Field(
         None,
         description="PEM file: the CA that the mirrors' certificates come from, if not a public one",
         examples=["~/ca/corp.crt"],
     )
 
+    @property
+    def gitlab_charts_ca_file(self) -> Path | None:
+        """What a mirror of GitLab's charts is checked against; upstream's certificate is a public one."""
+        return None if self.gitlab_charts == GITLAB_CHARTS else self.ca_certificate_file
+
     def image(self, name: str) -> str:
         """`name` as it is pulled: through the mirror of its registry, if there is one."""
         registry, _, path = name.partition("/")
         return f"{self.images.get(registry, registry)}/{path}"
+
+
+_GITLAB_REGISTRY = "registry.gitlab.com"
+_HELPER = f"{_GITLAB_REGISTRY}/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v${{CI_RUNNER_VERSION}}"
 
 
 class Settings(BaseModel):
@@ -666,6 +705,14 @@ class Settings(BaseModel):
     machines: dict[str, settings_checks.Machine]
     own_ca: settings_checks.OwnCa | None
     mirror_ca_certificate: str | None
+
+    @property
+    def helper_image(self) -> str | None:
+        """The runner's helper as it is pulled, where the runner itself cannot know: it asks registry.gitlab.com."""
+        if self.ci.images.helper:
+            return self.mirrors.image(self.ci.images.helper)
+        # The runner puts its version in.
+        return self.mirrors.image(_HELPER) if _GITLAB_REGISTRY in self.mirrors.images else None
 
     @property
     def docker_hub_mirrors(self) -> list[str]:

@@ -37,6 +37,10 @@ RESERVED_PROJECTS = frozenset(
 )
 # Helm's own (helm.sh/helm, chartutil.ValidateReleaseName). Auto DevOps' release is called by the environment.
 RELEASE_LIMIT = 53
+# The platform's own namespaces in the cluster.
+RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
+# What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name.
+AGENT_RELEASE = "gitlab-agent"
 SOURCE_LIMIT = 4 * 2**20
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -116,8 +120,14 @@ def check(
     mirrors = cast("settings.MirrorSettings | None", sections.get("mirrors"))
     gitlab = cast("settings.GitLabSettings | None", sections.get("gitlab"))
     kubernetes = cast("settings.KubernetesSettings | None", sections.get("kubernetes"))
+    ci = cast("settings.CiSettings | None", sections.get("ci"))
     if kubernetes:
         _workers(kubernetes, hosts, report)
+        if ci and ci.runner == "kubernetes" and not kubernetes.host:
+            expected = "docker, as there is no cluster; or a machine for one in kubernetes.host"
+            report(Problem("ci.runner", shown(ci.runner), expected, set_command("ci.runner", "docker")))
+    if ci and gitlab and ci.cluster_link == "agent":
+        _agent(gitlab, projects, report)
     placements = {
         "registry": registry.host if registry else None,
         "gitlab": gitlab.host if gitlab else None,
@@ -267,7 +277,7 @@ def _projects(
         if project.pipeline == "custom" and len(project.name) > RELEASE_LIMIT:
             expected = f"at most {RELEASE_LIMIT} characters: it is what Helm calls the release"
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "SHORTER")))
-        if project.slug.startswith("kube-") or project.slug == "auto-devops":
+        if project.slug.startswith("kube-") or project.slug in RESERVED_NAMESPACES:
             expected = f"another group or name: the namespace {project.slug} is the cluster's own"
             report(Problem(f"{key}.name", shown(project.name), expected, set_command(f"{key}.name", "hello")))
         if project.slug in first:
@@ -294,6 +304,19 @@ def lost_repositories(kept: Iterable[str], projects: Iterable[settings.ProjectSe
         for path in kept
         if path not in there
     ]
+
+
+def _agent(gitlab: settings.GitLabSettings, projects: Mapping[int, settings.ProjectSettings], report: Any) -> None:
+    """What GitLab's agents need."""
+    if not gitlab.kas:
+        expected = "true, as ci.clusterLink is agent: agents connect to GitLab's KAS"
+        fix = f"{set_command('gitlab.kas', 'true')}, or {set_command('ci.clusterLink', 'kubeconfig')}"
+        report(Problem("gitlab.kas", "false", expected, fix))
+    for index, project in projects.items():
+        if project.name == AGENT_RELEASE:
+            key = f"projects[{index}].name"
+            expected = "another name: its release in the namespace would be the one of GitLab's agent"
+            report(Problem(key, shown(project.name), expected, set_command(key, "hello")))
 
 
 def _source(path: Path, key: str, report: Any) -> None:

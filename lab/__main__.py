@@ -14,8 +14,10 @@ from functools import partial
 from lab import (
     base,
     certificates,
+    charts,
     deploy_images,
     engine,
+    gitlab_runner,
     go_modules,
     images,
     kubernetes,
@@ -186,6 +188,10 @@ def add_machines(plan: Plan) -> None:
     plan.add("mirror images", mirror.fill, [f"machine {MIRROR.name}"])
     kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))
     plan.add("deploy images", deploy_images.fill, ["kubernetes add-ons", f"machine {MIRROR.name}"])
+    # After Kubernetes, whose packages it shares.
+    plan.add("gitlab runner", gitlab_runner.build, ["kubernetes add-ons"])
+    plan.add("gitlab runner images", gitlab_runner.fill, ["gitlab runner", f"machine {MIRROR.name}"])
+    plan.add("charts", charts.publish, ["kubernetes add-ons", f"machine {MIRROR.name}"])
     plan.add("go modules", go_modules.publish, [f"machine {MIRROR.name}"])
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 

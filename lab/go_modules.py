@@ -7,11 +7,10 @@ else, as the computer's own go command downloaded and verified it.
 from __future__ import annotations
 
 import shutil
-import tarfile
 import tempfile
 from pathlib import Path
 
-from lab import machines, mirror, paths
+from lab import mirror, paths
 from lab.inventory import MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, StepLog
@@ -30,14 +29,14 @@ def publish(log: StepLog) -> str:
     if not _STAMP.exists() or _STAMP.read_text() != key:
         _download(log)
         _STAMP.write_text(key)
-    note = _copy_to_mirror(log, key)
+    copied = mirror.publish(log, _TREE, _NAME, key)
     served = min(str(path.relative_to(_TREE)) for path in _TREE.rglob("*.info"))
     if mirror.download(f"{_NAME}/{served}") != (_TREE / served).read_bytes():
         raise LabError(
             f"https://{MIRROR_NAME}/{_NAME}/{served} is not what was put there",
             f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}/{_NAME}",
         )
-    return note
+    return f"{len(list(_TREE.rglob('*.zip')))} modules" if copied else "already there"
 
 
 def _services() -> list[Path]:
@@ -74,26 +73,3 @@ def _download(log: StepLog) -> None:
         shutil.rmtree(tree / "sumdb", ignore_errors=True)
         shutil.rmtree(_TREE, ignore_errors=True)
         tree.rename(_TREE)
-
-
-def _copy_to_mirror(log: StepLog, key: str) -> str:
-    target = machines.container(MIRROR)
-    stamp = f"{mirror.ROOT}/.stamps/{_NAME}"
-    if target.exec_run(["cat", stamp]).output == key.encode():
-        return "already there"
-    log.awaiting("copying the modules to the mirror")
-    target.exec_run(["rm", "-rf", f"{mirror.ROOT}/{_NAME}"])
-    with tempfile.TemporaryFile() as packed:
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            tar.add(_TREE, arcname=f"{mirror.ROOT}/{_NAME}", filter=_for_the_web)
-        packed.seek(0)
-        target.put_archive("/", packed)
-    machines.put_files(target, {stamp: (key.encode(), 0o644)})
-    return f"{len(list(_TREE.rglob('*.zip')))} modules"
-
-
-def _for_the_web(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = "root"
-    member.mode = 0o755 if member.isdir() else 0o644
-    return member

@@ -52,7 +52,7 @@ class Component:
     @property
     def key(self) -> str:
         """Key of all they are made from."""
-        return content_key(_go_version(), _SOURCES / "build.sh", _SOURCES / self.name / self.version)
+        return content_key(go_version(), _SOURCES / "build.sh", _SOURCES / self.name / self.version)
 
     def check(self) -> None:
         """A LabError names the versions there are if this is none of them."""
@@ -305,7 +305,8 @@ def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 @cache
-def _go_version() -> str:
+def go_version() -> str:
+    """The version of the computer's own Go."""
     return subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout.strip()
 
 

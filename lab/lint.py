@@ -7,12 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import kubernetes, paths
+from lab import charts, kubernetes, paths
 from lab.steps import StepLog
 
 _BIN = paths.VENV / "bin"
 # What a chart has no default of.
-REQUIRED_VALUES = {"microservice": ("--set=image.repository=registry.test/hello,image.tag=1",)}
+REQUIRED_VALUES = {
+    "gitlab-agent": (
+        "--set=config.secretName=token,config.operational_container_scanning.enabled=false",
+        "--set=replicas=1",
+    ),
+    "gitlab-runner": ("--set=gitlabUrl=https://gitlab.test,runners.secret=token",),
+    "microservice": ("--set=image.repository=registry.test/hello,image.tag=1",),
+}
 
 
 def shell_scripts() -> list[str]:
@@ -37,15 +44,16 @@ def main() -> int:
         "shellcheck": ["shellcheck", "--external-sources", *shell_scripts()],
         "go vet": ["go", "vet", "-C", paths.SOURCES, "./..."],
     }
-    for chart in sorted((paths.REPOSITORY / "charts").glob("*/Chart.yaml")):
-        name = chart.parent.name
+    own_charts = sorted(file.parent for file in (paths.REPOSITORY / "charts").glob("*/Chart.yaml"))
+    for chart in [*own_charts, *charts.chart_folders()]:
+        name = chart.name
         checks[f"helm lint {name}"] = [
             helm,
             "lint",
             "--strict",
             "--quiet",
             *REQUIRED_VALUES.get(name, ()),
-            chart.parent,
+            chart,
         ]
     for module in sorted((paths.REPOSITORY / "services").glob("*/go.mod")):
         # Without a C compiler, as the services' images are built.

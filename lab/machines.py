@@ -144,9 +144,7 @@ def collect_known_hosts(log: StepLog) -> str:
     lines = []
     existing = [*MACHINES, *(spare for spare in SPARES if exists(spare))]
     for machine in existing:
-        status, output = _execute(container(machine), ["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"])
-        if status:
-            raise LabError(f"machine {machine.name} has no SSH host keys: {output.strip()}")
+        output = _host_keys(machine)
         # The keys are the machine's at whichever port its server listens, now or later.
         names = [machine.address, *(f"[{machine.address}]:{port}" for port in machine.other_ssh_ports)]
         lines += [f"{name} {' '.join(key.split()[:2])}" for name in names for key in output.splitlines()]
@@ -157,6 +155,15 @@ def collect_known_hosts(log: StepLog) -> str:
     draft.rename(paths.KNOWN_HOSTS)
     log.write(f"{len(lines)} keys of {len(existing)} machines")
     return f"{len(lines)} keys"
+
+
+def _host_keys(machine: Machine) -> str:
+    # The engine of a busy computer has been seen to lose the output of so short a command.
+    for _ in range(5):
+        status, output = _execute(container(machine), ["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"])
+        if not status and output.strip():
+            return output
+    raise LabError(f"machine {machine.name} has no SSH host keys: {output.strip() or 'nothing was read'}")
 
 
 def ssh_command(machine: Machine, *arguments: str) -> list[str]:

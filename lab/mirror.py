@@ -1,7 +1,7 @@
 """Fills the lab's mirror: builds the images below lab/mirror and pushes them under their upstream names.
 
 Owns what is in the mirror's registry; the folders say how each image is made. What the mirror serves by HTTPS is
-others': here is only how it is asked for.
+others': here is only how it gets there and how it is asked for.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import json
 import shutil
 import ssl
 import subprocess
+import tarfile
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import base, engine, images, paths
+from lab import base, engine, images, machines, paths
 from lab.inventory import LABEL, MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, StepLog
@@ -24,7 +26,7 @@ from lab.steps import LabError, StepLog
 PORT = 5000
 ROOT = "/srv/mirror"
 """On the mirror: what it serves by HTTPS."""
-# The second: what is stood in for of GitLab.
+# The second: the stand-in of GitLab.
 _FOLDERS = (paths.SOURCES / "mirror/images", paths.SOURCES / "mirror/gitlab")
 _KEY_LABEL = f"{LABEL}.key"
 
@@ -100,6 +102,23 @@ def provide(
     return True
 
 
+def publish(log: StepLog, tree: Path, name: str, key: str) -> bool:
+    """Serve a folder by HTTPS under that name, unless the mirror has it with that key. Tells if it had not."""
+    target = machines.container(MIRROR)
+    stamp = f"{ROOT}/.stamps/{name}"
+    if target.exec_run(["cat", stamp]).output == key.encode():
+        return False
+    log.awaiting(f"copying {name} to the mirror")
+    target.exec_run(["rm", "-rf", f"{ROOT}/{name}"])
+    with tempfile.TemporaryFile() as packed:
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add(tree, arcname=f"{ROOT}/{name}", filter=_for_the_web)
+        packed.seek(0)
+        target.put_archive("/", packed)
+    machines.put_files(target, {stamp: (key.encode(), 0o644)})
+    return True
+
+
 def download(name: str) -> bytes:
     """What the mirror serves by HTTPS under that name."""
     trust = ssl.create_default_context(cafile=str(paths.MIRROR_CA))
@@ -121,6 +140,13 @@ def download(name: str) -> bytes:
             f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {ROOT}",
         )
     return content
+
+
+def _for_the_web(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    member.mode = 0o755 if member.isdir() else 0o644
+    return member
 
 
 def _key_in_mirror(target: str) -> str:

@@ -9,8 +9,10 @@ from components.auto_devops_project.auto_devops_project import (
     roles,
 )
 from components.auto_devops_project.from_settings import make_projects
+from components.auto_devops_project.project_agent import AgentArgs
 
 __all__ = [
+    "AgentArgs",
     "AutoDevOpsProject",
     "AutoDevOpsProjectArgs",
     "Platform",

@@ -40,6 +40,13 @@ RULES: list[dict[str, Any]] = [
 """The rules of the Role: what Helm and a deployment need in the project's own namespace. Neither roles, with which the
 account could give itself more, nor a shell in pods."""
 
+AGENT_RULES: list[dict[str, Any]] = [
+    # GitLab's agent takes a lease before it does anything on its own, and says so.
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+]
+"""What the account has beside that where GitLab's agent runs as it."""
+
 
 def kubeconfig(server: str, ca: str, token: str, namespace: str) -> str:
     """The kubeconfig of the deployer's account. `ca` and `token` are base64, as a token's Secret has them."""

@@ -11,6 +11,8 @@ import pulumi
 import pulumi_gitlab as gitlab
 
 from components.auto_devops_project import access, first_commit
+from components.auto_devops_project.cluster_object import ClusterObject
+from components.auto_devops_project.project_agent import AgentArgs, ProjectAgent, ProjectAgentArgs
 from components.host import Host, Script
 from components.registry_host import Login
 
@@ -70,8 +72,9 @@ class Platform:
     """What all projects of a stack share.
 
     `gitlab_host` is GitLab's machine, `gitlab_token` a token for its API, `kubernetes_endpoint` the API server's
-    address, `images` the jobs' images by role, `runtime_image` the base of what the sample services build. `ready` is
-    what the first pipeline needs beside that.
+    address, `images` the jobs' images by role, `runtime_image` the base of what the sample services build. With
+    `agent`, pipelines reach the cluster through GitLab's agents; without, by a kubeconfig. `ready` is what the first
+    pipeline needs beside that.
     """
 
     domain: str
@@ -84,6 +87,7 @@ class Platform:
     runtime_image: str
     go_proxy: str | None = None
     login: Login | None = None
+    agent: AgentArgs | None = None
     ready: Sequence[pulumi.Resource] = ()
 
 
@@ -166,15 +170,14 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             f"{name}-runner",
             runner_type="project_type",
             project_id=project.id.apply(int),
-            description=f"{self._path} on GitLab's machine",
+            description=f"the platform's, for {self._path}",
             untagged=True,
             locked=True,
             opts=in_gitlab,
         )
-        kubeconfig, cluster = self._cluster()
+        link, cluster = self._cluster(project)
         variables = {
-            # Only pipelines of protected branches deploy.
-            "KUBECONFIG": _Variable(kubeconfig, protected=True, file=True),
+            **link,
             "KUBE_NAMESPACE": _Variable(self._namespace),
             "KUBE_INGRESS_BASE_DOMAIN": _Variable(base_domain),
             "REGISTRY": _Variable(self._registry),
@@ -257,21 +260,27 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         )
         return text
 
-    def _cluster(self) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
-        """The namespace and its account: the account's kubeconfig, and all that must be there to use it."""
+    def _cluster(self, project: gitlab.Project) -> tuple[dict[str, _Variable], list[pulumi.Resource]]:
+        """The namespace and its account: the variables that lead there, and all that must be there to use them.
+
+        The variables are protected: only pipelines of protected branches deploy.
+        """
         name, namespace = self._name, {"namespace": self._namespace}
         provider = self._platform.kubernetes_provider
-        made = _Object(
+        made = ClusterObject(
             "core/v1", "Namespace", f"{name}-namespace", {"metadata": {"name": self._namespace}}, self, provider, []
         )
 
-        def inside(version: str, kind: str, role: str, called: str, content: Mapping[str, Any]) -> _Object:
+        def inside(version: str, kind: str, role: str, called: str, content: Mapping[str, Any]) -> ClusterObject:
             metadata = {"name": called, **namespace, **content.get("metadata", {})}
-            return _Object(version, kind, f"{name}-{role}", {**content, "metadata": metadata}, self, provider, [made])
+            return ClusterObject(
+                version, kind, f"{name}-{role}", {**content, "metadata": metadata}, self, provider, [made]
+            )
 
         account = inside("core/v1", "ServiceAccount", "account", access.ACCOUNT, {})
         rbac = "rbac.authorization.k8s.io"
-        role = inside(f"{rbac}/v1", "Role", "role", access.ACCOUNT, {"rules": access.RULES})
+        rules = [*access.RULES, *access.AGENT_RULES] if self._platform.agent else access.RULES
+        role = inside(f"{rbac}/v1", "Role", "role", access.ACCOUNT, {"rules": rules})
         binding = inside(
             f"{rbac}/v1",
             "RoleBinding",
@@ -282,22 +291,6 @@ class AutoDevOpsProject(pulumi.ComponentResource):
                 "subjects": [{"kind": "ServiceAccount", "name": access.ACCOUNT, **namespace}],
             },
         )
-        token = _Object(
-            "core/v1",
-            "Secret",
-            f"{name}-token",
-            {
-                "type": "kubernetes.io/service-account-token",
-                "metadata": {
-                    "name": access.TOKEN,
-                    **namespace,
-                    "annotations": {"kubernetes.io/service-account.name": access.ACCOUNT},
-                },
-            },
-            self,
-            provider,
-            [account],
-        )
         needed: list[pulumi.Resource] = [role, binding]
         login = self._platform.login
         if login:
@@ -306,13 +299,50 @@ class AutoDevOpsProject(pulumi.ComponentResource):
                 "stringData": {".dockerconfigjson": self._docker_config(login)},
             }
             needed.append(inside("core/v1", "Secret", "pull-secret", access.PULL_SECRET, content))
+        if self._platform.agent:
+            agent = ProjectAgent(
+                f"{name}-agent",
+                ProjectAgentArgs(
+                    shared=self._platform.agent,
+                    domain=self._platform.domain,
+                    project=project,
+                    path=self._path,
+                    namespace=self._namespace,
+                    account=access.ACCOUNT,
+                    gitlab_provider=self._platform.gitlab_provider,
+                    kubernetes_provider=provider,
+                    ready=[account, binding, *self._platform.ready],
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
+            return {"KUBE_CONTEXT": _Variable(agent.context, protected=True)}, [*needed, agent.release]
+        kubeconfig = self._kubeconfig(account)
+        return {"KUBECONFIG": _Variable(kubeconfig, protected=True, file=True)}, needed
+
+    def _kubeconfig(self, account: ClusterObject) -> pulumi.Output[str]:
+        """A kubeconfig with a token of the account's that has no end."""
+        token = ClusterObject(
+            "core/v1",
+            "Secret",
+            f"{self._name}-token",
+            {
+                "type": "kubernetes.io/service-account-token",
+                "metadata": {
+                    "name": access.TOKEN,
+                    "namespace": self._namespace,
+                    "annotations": {"kubernetes.io/service-account.name": access.ACCOUNT},
+                },
+            },
+            self,
+            self._platform.kubernetes_provider,
+            [account],
+        )
         data: pulumi.Output[dict[str, str]] = pulumi.Output.secret(token.data)
-        kubeconfig = data.apply(
+        return data.apply(
             lambda data: access.kubeconfig(
                 self._platform.kubernetes_endpoint, data["ca.crt"], data["token"], self._namespace
             )
         )
-        return kubeconfig, needed
 
     def _first_commit(self, source: Path, project: gitlab.Project, *, after: Sequence[pulumi.Resource]) -> None:
         files = first_commit.read(source)
@@ -337,34 +367,4 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             depends_on=[*after, *self._platform.ready],
             # Never again for this project: what people push stays, and a change of the directory is none here.
             once_for=project.id,
-        )
-
-
-class _Object(pulumi.CustomResource):
-    """An object of the cluster by its token: the SDK's classes take 0.2 s to import, at every preview."""
-
-    data: pulumi.Output[dict[str, str]]
-    """What is in it, as the cluster has it (of a Secret: base64)."""
-
-    def __init__(
-        self,
-        version: str,
-        kind: str,
-        name: str,
-        content: Mapping[str, Any],
-        parent: pulumi.Resource,
-        provider: pulumi.ProviderResource,
-        after: Sequence[pulumi.Resource],
-    ) -> None:
-        super().__init__(
-            f"kubernetes:{version}:{kind}",
-            name,
-            {"apiVersion": version.removeprefix("core/"), "kind": kind, "data": None, **content},
-            pulumi.ResourceOptions(
-                parent=parent,
-                provider=provider,
-                depends_on=[*after],
-                # As the SDK's class has it: what the cluster puts into a Secret is not marked by any input.
-                additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
-            ),
         )

@@ -10,23 +10,13 @@ import pulumi
 import pulumi_docker as docker
 
 from components.ca import CA
-from components.docker_engine import TLS_PORT
+from components.gitlab_runner.registration import CLIENT, Registration, environment
 from components.host import Host, Script
 from components.templates import render
 
 SCRIPTS = Path(__file__).parent / "scripts"
 DIRECTORY = "/srv/gitlab-runner"
 """On the machine; the runner has it as /etc/gitlab-runner. The scripts name it too."""
-CLIENT = "/certs/client"
-"""Where jobs have the Docker client's certificate (Docker's own images expect it there)."""
-
-
-@dataclass(frozen=True)
-class Registration:
-    """One runner that GitLab knows: what it is called, and the token that GitLab made for it."""
-
-    name: str
-    token: pulumi.Input[str]
 
 
 @dataclass(frozen=True)
@@ -74,11 +64,7 @@ def configuration(
         name_server=name_server,
         client=CLIENT,
         client_on_machine=f"{DIRECTORY}/docker",
-        environment=[
-            f"DOCKER_HOST=tcp://docker.{domain}:{TLS_PORT}",
-            "DOCKER_TLS_VERIFY=1",
-            f"DOCKER_CERT_PATH={CLIENT}",
-        ],
+        environment=environment(domain),
     )
 
 

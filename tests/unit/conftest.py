@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import runpy
@@ -11,8 +12,10 @@ from typing import Any
 
 import pulumi
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
 
 from components.host.bundle import unpack
 from tests.unit import recording
@@ -99,6 +102,22 @@ def run_with(
 
     program()
     return recorder
+
+
+@pytest.fixture
+def mirror_ca(tmp_path: Path) -> Path:
+    """The file of a CA that the mirrors' certificates come from."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "ca.crt"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return file
 
 
 Run = Callable[..., recording.Recorder]

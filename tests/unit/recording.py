@@ -67,6 +67,10 @@ class Provider(Mocks):
                 return str(number(args.name)), outputs
             case "gitlab:index/userRunner:UserRunner":
                 outputs["token"] = f"TOKEN-{args.name}"
+            case "gitlab:index/clusterAgent:ClusterAgent":
+                outputs["agentId"] = number(args.name)
+            case "gitlab:index/clusterAgentToken:ClusterAgentToken":
+                outputs |= {"tokenId": number(args.name), "token": f"TOKEN-{args.name}"}
             case "gitlab:index/projectDeployToken:ProjectDeployToken":
                 outputs |= {"username": f"user-of-{args.name}", "token": f"TOKEN-{args.name}"}
             case "kubernetes:core/v1:Secret" if args.inputs.get("type") == "kubernetes.io/service-account-token":

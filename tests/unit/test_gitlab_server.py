@@ -176,8 +176,8 @@ def test_outputs_do_not_depend_on_what_was_printed(good_stack: Recorder) -> None
 def test_the_image_comes_from_the_mirror(run_program: Run, good: dict[str, Any]) -> None:
     good["mirrors"] = {"images": {"docker.io": "mirror.corp:5000/hub"}}
     recorder = run_program(good)
-    assert recorder.one(f"{SERVER}-image").inputs["name"] == "mirror.corp:5000/hub/gitlab/gitlab-ce:19.2.0-ce.0"
-    assert "WANTED=19.2.0" in recorder.one(f"{SERVER}-version").inputs["create"]
+    assert recorder.one(f"{SERVER}-image").inputs["name"] == "mirror.corp:5000/hub/gitlab/gitlab-ce:19.4.0-ce.0"
+    assert "WANTED=19.4.0" in recorder.one(f"{SERVER}-version").inputs["create"]
 
 
 # The machine's sshd

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import jsonschema  # type: ignore[import-untyped]
 import pulumi
 import pulumi_docker as docker
 import pulumi_gitlab as gitlab
 import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 
 from components.auto_devops_project import (
+    AgentArgs,
     AutoDevOpsProject,
     AutoDevOpsProjectArgs,
     Platform,
@@ -33,15 +30,18 @@ from components.auto_devops_project import (
     roles,
 )
 from components.ca import CA, CaArgs
+from components.chart_repository import ChartRepository
 from components.ci_images import CiImages, CiImagesArgs
 from components.ci_images.ci_images import dockerfile, tag
 from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.gitlab_runner.gitlab_runner import SCRIPTS as RUNNER_SCRIPTS
 from components.gitlab_runner.gitlab_runner import configuration
 from components.host import Host, HostArgs
 from components.registry_host import Login
 from tests.unit import recording
 from tests.unit.conftest import ROOT, Run, good_settings, run_with, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
+from tests.unit.scripts import Machine
 
 COMMAND = "command:remote:Command"
 VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
@@ -49,8 +49,10 @@ SERVICES = ROOT / "services"
 Kind = Literal["auto", "custom"]
 
 
-def registered(projects: Mapping[str, Kind] | None = None, login: Login | None = None, **changes: Any) -> Recorder:
-    """What projects (name to pipeline), their images and the runner register."""
+def registered(
+    projects: Mapping[str, Kind] | None = None, login: Login | None = None, agent: bool = False, **changes: Any
+) -> Recorder:
+    """What projects (name to pipeline), their images and the runner register; with `agent`, by GitLab's agents."""
     recorder = recording.start()
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -84,6 +86,14 @@ def registered(projects: Mapping[str, Kind] | None = None, login: Login | None =
             runtime_image="mirror.corp:5000/library/debian:bookworm-slim",
             go_proxy="https://mirror.corp/go",
             login=login,
+            agent=AgentArgs(
+                ca=ca.certificate,
+                charts=ChartRepository("https://mirror.corp/gitlab-charts", Path("/ca/corp.crt")),
+                chart_version="2.32.0",
+                image="registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.4.0",
+            )
+            if agent
+            else None,
         )
         group = ProjectGroup("group-team", ProjectGroupArgs("team", provider))
         registrations = []
@@ -99,7 +109,7 @@ def registered(projects: Mapping[str, Kind] | None = None, login: Login | None =
                 docker_provider=engine,
                 ca=ca,
                 domain="devops.example.com",
-                image="docker.io/gitlab/gitlab-runner:v19.2.0",
+                image="docker.io/gitlab/gitlab-runner:v19.4.0",
                 default_image="docker.io/library/debian:bookworm-slim",
                 registrations=registrations,
                 name_server="192.168.80.110",
@@ -120,6 +130,12 @@ def custom() -> Recorder:
 def auto() -> Recorder:
     """One project with Auto DevOps."""
     return registered({"hello": "auto"})
+
+
+@pytest.fixture(scope="module")
+def by_agent() -> Recorder:
+    """One project whose pipeline reaches the cluster through GitLab's agent."""
+    return registered(agent=True)
 
 
 def variables(recorder: Recorder) -> dict[str, dict[str, Any]]:
@@ -363,6 +379,32 @@ def test_projects_do_not_share_a_cache() -> None:
     assert len(set(caches)) == 2
 
 
+def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine")
+    script = machine.root / "configure.sh"
+    script.write_text(
+        (RUNNER_SCRIPTS / "configure.sh").read_text().replace("/srv/gitlab-runner", f"{machine.root}/srv")
+    )
+    # As the real runner shortens tokens: the prefix off, nine characters, of which the outer two are letters or digits.
+    tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
+    files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
+    config = configuration(
+        domain="test", tokens=tokens, concurrent=1, default_image="debian", helper_image=None, name_server=""
+    )
+    machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+    machine.fake(
+        "docker",
+        """case "$*" in
+        *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone ;;
+        esac""",
+    )
+    done = machine.run(script)
+    assert done.returncode == 0, done.stderr
+    removed = [call for call in machine.calls if call.startswith("docker volume rm")]
+    assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]
+
+
 # The whole program
 
 
@@ -402,22 +444,12 @@ def test_gitlab_and_cluster_do_not_wait_for_the_images(stack: Recorder) -> None:
         assert not [d for d in stack.one(name, COMMAND).dependencies if d.startswith("ci-images")]
 
 
-def test_mirrors_ca_is_in_the_images_too(run_program: Run, good: dict[str, Any], tmp_path: Path) -> None:
+def test_mirrors_ca_is_in_the_images_too(run_program: Run, good: dict[str, Any], mirror_ca: Path) -> None:
     """Jobs download Go modules from there."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    (tmp_path / "ca.crt").write_bytes(pem)
-    good["mirrors"] = {"caCertificateFile": str(tmp_path / "ca.crt"), "images": {"docker.io": "mirror.corp:5000"}}
+    good["mirrors"] = {"caCertificateFile": str(mirror_ca), "images": {"docker.io": "mirror.corp:5000"}}
     good["projects"] = [{"group": "team", "name": "hello", "pipeline": "custom"}]
     files = unpacked(run_program(good).one("ci-images-go", COMMAND))
-    assert files["files/mirrors.crt"] == pem.decode()
+    assert files["files/mirrors.crt"] == mirror_ca.read_text()
     assert "FROM mirror.corp:5000/library/golang:" in files["files/Dockerfile"]
 
 
@@ -466,3 +498,76 @@ def test_registry_password_is_in_a_file() -> None:
     assert unpacked(command)["files/password"] == "correct horse"
     assert contains_secret(command.inputs["stdin"])
     assert "correct horse" not in command.inputs["create"]
+
+
+# GitLab's agent
+
+
+def test_with_an_agent_no_token_of_the_cluster_is_in_gitlab(by_agent: Recorder, custom: Recorder) -> None:
+    made = variables(by_agent)
+    assert "KUBECONFIG" not in made and "KUBE_CONTEXT" not in variables(custom)
+    assert made["KUBE_CONTEXT"]["value"] == "team/hello:cluster"
+    assert made["KUBE_CONTEXT"]["protected"] is True
+    # Nor is there one that has no end: the agent's pod gets one of an hour.
+    kinds = {plain(secret.inputs.get("type")) for secret in by_agent.of_type("kubernetes:core/v1:Secret")}
+    assert kinds == {"Opaque"}
+    assert not [r for r in custom.everything if "luster" in r.type and r.type.startswith("gitlab:")]
+
+
+def test_an_agent_belongs_to_the_project(by_agent: Recorder) -> None:
+    project = str(recording.number("project-hello-project"))
+    agent, token = by_agent.one("project-hello-agent-agent"), by_agent.one("project-hello-agent-token")
+    assert (agent.parent, agent.inputs["project"]) == ("project-hello-agent", project)
+    assert (token.inputs["project"], token.inputs["agentId"]) == (project, recording.number(agent.name))
+    assert by_agent.one("project-hello-agent").parent == "project-hello"
+    assert by_agent.one("project-hello-agent").outputs == {"context": "team/hello:cluster"}
+
+
+def test_an_agents_token_is_a_secret_of_the_namespace_alone(by_agent: Recorder) -> None:
+    value = "TOKEN-project-hello-agent-token"
+    holders = [r.name for r in by_agent.everything if value in str(r.inputs)]
+    assert holders == ["project-hello-agent-secret"]
+    secret = by_agent.one("project-hello-agent-secret")
+    assert isinstance(secret.inputs["stringData"]["token"], recording.Secret) or contains_secret(secret.inputs)
+    assert plain(secret.inputs["metadata"]) == {"name": "gitlab-agent-token", "namespace": "team-hello"}
+
+
+def test_an_agent_may_do_what_the_account_may(by_agent: Recorder) -> None:
+    release = by_agent.one("project-hello-agent-release").inputs
+    assert (release["chart"], release["version"], release["name"], release["namespace"]) == (
+        "gitlab-agent",
+        "2.32.0",
+        "gitlab-agent",
+        "team-hello",
+    )
+    assert release["repositoryOpts"] == {"repo": "https://mirror.corp/gitlab-charts", "caFile": "/ca/corp.crt"}
+    values = release["values"]
+    # The chart's default is the whole cluster's administrator.
+    assert values["rbac"] == {"create": False}
+    assert values["serviceAccount"] == {"create": False, "name": access.ACCOUNT}
+    assert values["config"] == {
+        "kasAddress": "wss://gitlab.devops.example.com/-/kubernetes-agent/",
+        "kasCaCert": "CERT ca-root\n",
+        "secretName": "gitlab-agent-token",
+        "operational_container_scanning": {"enabled": False},
+    }
+    assert values["image"] == {
+        "repository": "registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk",
+        "tag": "v19.4.0",
+    }
+    rules = by_agent.one("project-hello-role").inputs["rules"]
+    assert rules == [*access.RULES, *access.AGENT_RULES]
+    assert {kind for rule in access.AGENT_RULES for kind in rule["resources"]} == {"leases", "events"}
+
+
+def test_the_first_pipeline_begins_when_the_agent_is_there(by_agent: Recorder) -> None:
+    assert "project-hello-agent-release" in by_agent.one("project-hello-first-commit").dependencies
+    needs = by_agent.one("project-hello-agent-release").dependencies
+    assert {"project-hello-agent-secret", "project-hello-binding", "project-hello-account"} <= set(needs)
+
+
+def test_the_agents_own_values_are_the_charts(by_agent: Recorder) -> None:
+    """By the schema of the lab's chart, whose names are GitLab's."""
+    schema = json.loads((ROOT / "lab/mirror/charts/gitlab-agent/values.schema.json").read_text())
+    values = plain(by_agent.one("project-hello-agent-release").inputs["values"])
+    jsonschema.validate(values, schema)

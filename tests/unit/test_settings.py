@@ -169,7 +169,7 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "GitLab's image without a version": (
         put("gitlab.image", "docker.io/gitlab/gitlab-ce:latest"),
         "gitlab.image",
-        "a tag with GitLab's version, such as 19.2.0-ce.0",
+        "a tag with GitLab's version, such as 19.4.0-ce.0",
         "gitlab.image docker.io/gitlab/gitlab-ce:",
     ),
     "GitLab's data in a system's directory": (
@@ -261,6 +261,14 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
         "ca.own.certificateFile",
         "BEGIN CERTIFICATE",
         "ca.own.certificateFile",
+    ),
+    "runner unknown": (put("ci.runner", "podman"), "ci.runner", "'docker'", "ci.runner docker"),
+    "chart with a v": (put("ci.runnerChart", "v1"), "ci.runnerChart", "a whole version without v", "0.93.0"),
+    "charts without TLS": (
+        put("mirrors.gitlabCharts", "http://mirror.corp"),
+        "mirrors.gitlabCharts",
+        "https://",
+        "mirrors.gitlabCharts",
     ),
     "DNS provider unknown": (put("dns.provider", "bind"), "dns.provider", "'bind9'", "dns.provider bind9"),
     "DNS host missing": (drop("dns.host"), "dns.host", "the machine that BIND runs on", "dns.host dns"),
@@ -627,6 +635,15 @@ def test_images_go_through_their_registrys_mirror(good: Config) -> None:
     mirrors = settings.parse(good).mirrors
     assert mirrors.image("docker.io/library/nginx:1.28-alpine") == "mirror.corp:5000/hub/library/nginx:1.28-alpine"
     assert mirrors.image("ghcr.io/a/b:1") == "ghcr.io/a/b:1"
+
+
+def test_the_runners_helper_goes_by_the_mirror_too(good: Config) -> None:
+    assert settings.parse(good).helper_image is None  # the runner knows it
+    put("mirrors.images", {"registry.gitlab.com": "mirror.corp:5000"})(good)
+    path = "gitlab-org/gitlab-runner/gitlab-runner-helper"
+    assert settings.parse(good).helper_image == f"mirror.corp:5000/{path}:x86_64-v${{CI_RUNNER_VERSION}}"
+    put("ci.images.helper", "registry.gitlab.com/own/helper:1")(good)
+    assert settings.parse(good).helper_image == "mirror.corp:5000/own/helper:1"
 
 
 def test_engines_get_the_mirror_of_docker_io(good: Config) -> None:

@@ -34,6 +34,12 @@ BAD: dict[str, tuple[list[object], str, str, str]] = {
         "the namespace kube-system",
         "hello",
     ),
+    "runner's own namespace": (
+        [{"group": "gitlab", "name": "runner", "pipeline": "auto"}],
+        "projects[0].name",
+        "the namespace gitlab-runner",
+        "hello",
+    ),
     "too long": ([HELLO | {"name": "a" * 60}], "projects[0].name", "one label in DNS", "SHORTER"),
     "too long for Helm": ([HELLO | {"group": "a", "name": "b" * 54}], "projects[0].name", "at most 53", "SHORTER"),
     "twice": ([HELLO, HELLO], "projects[1].name", "projects[0] is team-hello already", "config rm"),
@@ -92,6 +98,16 @@ def test_projects_need_gitlab_and_a_cluster(good: Config) -> None:
     good["projects"] = [HELLO]
     del good["gitlab"], good["kubernetes"]
     assert {p.key for p in problems(good)} == {"gitlab.host", "kubernetes.host"}
+
+
+def test_a_runner_in_the_cluster_needs_a_cluster(good: Config) -> None:
+    good["ci"] = {"runner": "kubernetes"}
+    assert settings.parse(good).ci.runner == "kubernetes"
+    del good["kubernetes"]
+    (problem,) = problems(good)
+    assert problem.key == "ci.runner"
+    assert "there is no cluster" in problem.expected
+    assert problem.fix == "pulumi config set --path auto-devops:ci.runner docker"
 
 
 def test_secrets_are_never_shown(good: Config) -> None:
@@ -165,3 +181,33 @@ def test_bad_go_proxy(good: Config, value: str) -> None:
 @pytest.mark.parametrize("value", ["https://mirror.corp/go,direct", "off", "https://a|https://b"])
 def test_good_go_proxy(good: Config, value: str) -> None:
     assert settings.parse(good | {"ci": {"goProxy": value}}).ci.go_proxy == value
+
+
+def test_agents_need_kas(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agent"}
+    assert settings.parse(good).ci.cluster_link == "agent"
+    good["gitlab"] = good["gitlab"] | {"kas": False}
+    (problem,) = problems(good)
+    assert (problem.key, problem.found) == ("gitlab.kas", "false")
+    assert "ci.clusterLink is agent" in problem.expected
+    assert problem.fix == (
+        "pulumi config set --path auto-devops:gitlab.kas true, or "
+        "pulumi config set --path auto-devops:ci.clusterLink kubeconfig"
+    )
+    good["ci"] = {}
+    assert settings.parse(good).ci.cluster_link == "kubeconfig", "without agents, KAS may be off"
+
+
+def test_a_project_is_not_called_as_the_agents_release(good: Config) -> None:
+    good["projects"] = [HELLO | {"name": "gitlab-agent"}]
+    settings.parse(good)
+    good["ci"] = {"clusterLink": "agent"}
+    (problem,) = problems(good)
+    assert problem.key == "projects[0].name"
+    assert "GitLab's agent" in problem.expected
+
+
+def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agents"}
+    (problem,) = problems(good)
+    assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"

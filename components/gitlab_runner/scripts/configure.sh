@@ -11,9 +11,17 @@ place "$FILES/key.pem" "$directory/docker/key.pem" 600
 # Last: the runner takes jobs as soon as it reads this.
 place "$FILES/config.toml" "$directory/config.toml" 600
 
-# Caches of projects that are gone. One that a job still uses stays, until the next change.
+# Caches and sources of projects that are gone. One that a job still uses stays, until the next change.
 if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
   docker volume ls --quiet --filter name=auto-devops-cache- | { grep -vxFf "$FILES/volumes" || true; } | while read -r volume; do
     docker volume rm "$volume" >/dev/null 2>&1 || true
   done
+  # The runner knows its registrations by the first letters of their tokens, which it fits to what may be a label.
+  registered=$(sed -nE -e '/^ *token = /!d' -e 's/^[^"]*"(glrt-)?(t[0-9]_)?(.{0,9}).*$/\3/' \
+    -e 's/^([^[:alnum:]].*).$/r\1/' -e 's/[^[:alnum:]]$/r/' -e p "$directory/config.toml")
+  label=com.gitlab.gitlab-runner.runner.id
+  docker volume ls --filter "label=$label" --format "{{.Label \"$label\"}} {{.Name}}" |
+    while read -r runner volume; do
+      grep -qxF "$runner" <<<"$registered" || docker volume rm "$volume" >/dev/null 2>&1 || true
+    done
 fi

@@ -196,7 +196,7 @@ class Runner:
         while time.monotonic() < deadline:
             answer = self._installation.post(
                 "/api/v4/jobs/request",
-                json={"token": self.token, "info": {"name": "gitlab-runner", "version": "19.2.0"}},
+                json={"token": self.token, "info": {"name": "gitlab-runner", "version": "19.4.0"}},
             )
             if answer.status_code == 201:
                 found: dict[str, Any] = answer.json()

@@ -13,7 +13,7 @@ from tests.standins.gitlab.installation import Installation
 
 
 def test_says_who_it_is(installation: Installation, client: gitlab.Gitlab) -> None:
-    assert client.version()[0] == "19.2.0"
+    assert client.version()[0] == "19.4.0"
     assert client.user is not None
     assert (client.user.username, client.user.is_admin) == ("root", True)
     answer = installation.get("/api/v4/version")

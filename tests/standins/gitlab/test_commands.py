@@ -124,7 +124,7 @@ def test_backup_and_restore(own: Installation) -> None:
     made = own.command("gitlab-backup", "create")
     assert made.returncode == 0, made.stderr
     assert own.command("gitlab-ctl", "backup-etc").returncode == 0
-    archive = next((own.root / "var/opt/gitlab/backups").glob("*_19.2.0_gitlab_backup.tar"))
+    archive = next((own.root / "var/opt/gitlab/backups").glob("*_19.4.0_gitlab_backup.tar"))
     name = archive.name.removesuffix("_gitlab_backup.tar")
     own.client(SECOND).projects.delete(project.id)
     refused = own.command("gitlab-backup", "restore", f"BACKUP={name}", "force=yes")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from gitlab_standin import omnibus, versions
 from gitlab_standin.ruby import RubyError
+from gitlab_standin.settings import Settings
 
 from tests.standins.gitlab.installation import SERVER, Installation
 
@@ -65,6 +66,14 @@ def test_values_of_the_wrong_kind_are_refused() -> None:
         omnibus.parse("puma['worker_processes'] = '2'")
 
 
+def test_how_long_a_runners_question_is_held() -> None:
+    text = "gitlab_workhorse['api_ci_long_polling_duration'] = '{}'\n" + NEEDED
+    asked = omnibus.parse(text.format("1s"))
+    assert omnibus.settings_from(asked, Settings(external_url="")).polling_seconds == 1
+    with pytest.raises(omnibus.ConfigurationError, match="must be seconds, as '50s', found '1m'"):
+        omnibus.settings_from(omnibus.parse(text.format("1m")), Settings(external_url=""))
+
+
 def _start(root: Path, configuration: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gitlab_standin.supervisor", "--root", root],
@@ -87,7 +96,7 @@ def test_does_not_start_on_newer_data(tmp_path: Path) -> None:
     Installation(tmp_path)
     written = tmp_path / "var/opt/gitlab/gitlab-rails/VERSION"
     written.parent.mkdir(parents=True)
-    written.write_text("19.3.0\n")
+    written.write_text("19.5.0\n")
     done = _start(tmp_path, "external_url 'https://localhost'\nletsencrypt['enable'] = false")
     assert done.returncode == 1
     assert "GitLab can't be downgraded" in done.stderr

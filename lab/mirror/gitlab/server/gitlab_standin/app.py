@@ -14,6 +14,7 @@ from gitlab_standin import clock, gitaccess, registry_auth, web
 
 # Each of these adds its routes.
 from gitlab_standin.api import (
+    cluster_agents,
     groups,
     pipelines,
     projects,
@@ -26,12 +27,13 @@ from gitlab_standin.api import (
     variables,
 )
 from gitlab_standin.internal_client import SECRET_HEADER
+from gitlab_standin.kas import proxy as kas
 from gitlab_standin.site import Site
 
 _HEALTH = {"/-/readiness", "/-/liveness", "/-/health"}
 _API = "/api/v4"
 
-assert all((groups, pipelines, projects, repository, runner_api, runners, tokens, users, variables))
+assert all((cluster_agents, groups, pipelines, projects, repository, runner_api, runners, tokens, users, variables))
 
 
 class Application:
@@ -39,18 +41,28 @@ class Application:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._kas = kas.Kas(site) if site.settings.kas else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
+            return
+        started = time.monotonic()
+        if scope["path"].startswith(kas.PATH):
+            serve = self._kas.serve if self._kas else kas.absent
+            _log(scope, await serve(scope, receive, send), started)
+            return
+        if scope["type"] == "websocket":
+            # Before it is accepted, this is a 403.
+            await send({"type": "websocket.close"})
+            _log(scope, 403, started)
             return
         request = Request(scope, receive)
-        started = time.monotonic()
         try:
             response = await self._answer(request)
         except Exception:
-            _log(request, 500, started)
+            _log(scope, 500, started)
             raise
-        _log(request, response.status_code, started)
+        _log(scope, response.status_code, started)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -118,8 +130,9 @@ class Redirect:
         await RedirectResponse(f"{self._site.settings.url}{request.url.path}{query}", 301)(scope, receive, send)
 
 
-def _log(request: Request, status: int, started: float) -> None:
+def _log(scope: Scope, status: int, started: float) -> None:
     """One line per request; no query, which may hold a token."""
     milliseconds = round((time.monotonic() - started) * 1000)
-    client = request.client.host if request.client else "-"
-    print(f"{clock.now()} {client} {request.method} {request.url.path} {status} {milliseconds}ms", flush=True)
+    client = scope["client"][0] if scope.get("client") else "-"
+    method = scope.get("method", "WEBSOCKET")
+    print(f"{clock.now()} {client} {method} {scope['path']} {status} {milliseconds}ms", flush=True)

@@ -94,6 +94,13 @@ create table if not exists deployments (id integer primary key autoincrement, ii
   user_id integer, created_at text not null, updated_at text not null);
 create table if not exists lfs_objects (project_id integer not null references projects on delete cascade,
   oid text not null, size integer not null, primary key (project_id, oid));
+create table if not exists cluster_agents (id integer primary key autoincrement,
+  project_id integer not null references projects on delete cascade, name text not null, created_by_user_id integer,
+  created_at text not null, unique (project_id, name));
+create table if not exists cluster_agent_tokens (id integer primary key autoincrement,
+  agent_id integer not null references cluster_agents on delete cascade, name text not null, description text,
+  digest text not null unique, status text not null, created_by_user_id integer, created_at text not null,
+  last_used_at text);
 create table if not exists settings (name text primary key, value text not null);
 """
 

@@ -5,6 +5,7 @@ A key that the stand-in does not know ends the start by its name: it would have 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -43,6 +44,7 @@ KNOWN: dict[str, type] = {
     "sidekiq['concurrency']": _INTEGER,
     "sidekiq['max_concurrency']": _INTEGER,
     "sidekiq['min_concurrency']": _INTEGER,
+    "gitlab_workhorse['api_ci_long_polling_duration']": _TEXT,
     "postgresql['shared_buffers']": _TEXT,
     "prometheus_monitoring['enable']": _BOOLEAN,
     "gitlab_kas['enable']": _BOOLEAN,
@@ -111,10 +113,8 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
         problems.append(f"external_url must be an https URL, found {external!r}")
     if values.get("letsencrypt['enable']"):
         problems.append("letsencrypt['enable'] must be false: the lab reaches no certificate authority")
-    for key in ("gitlab_kas['enable']", "gitlab_pages['enable']"):
-        # The default is true for KAS where it can run; only an explicit demand can't be met.
-        if values.get(key):
-            problems.append(f"{key} = true is not supported by the lab's GitLab")
+    if values.get("gitlab_pages['enable']"):
+        problems.append("gitlab_pages['enable'] = true is not supported by the lab's GitLab")
     if "letsencrypt['enable']" not in values:
         problems.append("letsencrypt['enable'] = false is needed: GitLab would ask for a public certificate")
     for text in values.get("gitlab_rails['monitoring_whitelist']") or []:
@@ -122,6 +122,11 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
             ip_network(text)
         except ValueError:
             problems.append(f"gitlab_rails['monitoring_whitelist']: {text!r} is no network")
+    polling = values.get("gitlab_workhorse['api_ci_long_polling_duration']", f"{base.polling_seconds}s")
+    if not re.fullmatch(r"\d+s", str(polling)):
+        problems.append(
+            f"gitlab_workhorse['api_ci_long_polling_duration'] must be seconds, as '50s', found {polling!r}"
+        )
     if problems:
         raise ConfigurationError("\n".join(problems))
 
@@ -146,7 +151,9 @@ def settings_from(values: dict[str, Any], base: Settings) -> Settings:
         registry_certificate_key=path(values.get("registry_nginx['ssl_certificate_key']")),
         redirect_http=bool(either("redirect_http_to_https", False)),
         lfs_enabled=values.get("gitlab_rails['lfs_enabled']", True) is not False,
+        kas=values.get("gitlab_kas['enable']", True) is not False,
         monitoring_whitelist=tuple(whitelist) if whitelist is not None else base.monitoring_whitelist,
+        polling_seconds=int(polling[:-1]),
         concurrency=max(1, min(values.get("sidekiq['concurrency']") or 2, 4)),
     )
 

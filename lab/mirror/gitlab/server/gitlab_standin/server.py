@@ -83,7 +83,7 @@ def serve(settings: Settings) -> None:
 def _config(app: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app, interface="asgi3", lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
-        timeout_graceful_shutdown=2, server_header=False, http="h11", ws="none", loop="asyncio", **more,
+        timeout_graceful_shutdown=2, server_header=False, http="h11", ws="wsproto", loop="asyncio", **more,
     )  # fmt: skip
 
 

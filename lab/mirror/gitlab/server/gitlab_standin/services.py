@@ -19,6 +19,11 @@ WITHIN_PUMA = ("gitaly", "gitlab-workhorse", "nginx", "postgresql", "redis", "si
 """Services of the real GitLab whose work the web application does itself here."""
 
 
+def within_puma(settings: Settings) -> tuple[str, ...]:
+    """Those of them that this installation has."""
+    return (*WITHIN_PUMA, "gitlab-kas") if settings.kas else WITHIN_PUMA
+
+
 @dataclass
 class Service:
     """One process that is kept running."""
@@ -56,6 +61,10 @@ class Services:
                 del self._services[name]
             for name, command in commands.items():
                 self._services.setdefault(name, Service(name, command)).command = command
+
+    @property
+    def within_puma(self) -> tuple[str, ...]:
+        return within_puma(self._settings)
 
     @property
     def names(self) -> list[str]:
@@ -139,7 +148,7 @@ def status_lines(settings: Settings) -> tuple[list[str], bool]:
         return ["fail: nothing runs yet: GitLab is being configured"], False
     found = json.loads(file.read_text())
     lines, fine = [], True
-    for name, kept in sorted({**found, **dict.fromkeys(WITHIN_PUMA, found.get("puma"))}.items()):
+    for name, kept in sorted({**found, **dict.fromkeys(within_puma(settings), found.get("puma"))}.items()):
         seconds = int(time.time() - kept["since"])
         running = kept["pid"] is not None and Path(f"/proc/{kept['pid']}").exists()
         fine = fine and running

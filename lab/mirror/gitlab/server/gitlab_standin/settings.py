@@ -35,6 +35,8 @@ class Settings:
     registry_certificate_key: Path | None = None
     redirect_http: bool = False
     lfs_enabled: bool = True
+    kas: bool = True
+    """Whether agents for Kubernetes are served."""
     monitoring_whitelist: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     user: str | None = "git"
     """The account that the web application and git run as; None stays who started it."""
@@ -44,6 +46,8 @@ class Settings:
     templates: Path = SERVER / "templates"
     concurrency: int = field(default=2)
     """Pipelines that are created at once."""
+    polling_seconds: int = 50
+    """How long a runner's question is held open when there is nothing to do."""
 
     @property
     def etc(self) -> Path:

@@ -20,7 +20,7 @@ from typing import Any
 from gitlab_standin import VERSION, omnibus
 from gitlab_standin.configure import reconfigure
 from gitlab_standin.omnibus import ConfigurationError, RubyError
-from gitlab_standin.services import WITHIN_PUMA, Services
+from gitlab_standin.services import Services
 from gitlab_standin.settings import Settings
 from gitlab_standin.versions import UpgradeError
 
@@ -151,7 +151,7 @@ class Supervisor:
         lines = []
         status = 0
         for name in names or self._services.names:
-            if name in WITHIN_PUMA and command == "stop":
+            if name in self._services.within_puma and command == "stop":
                 # Its work is puma's here: it is stopped when that is.
                 down = not self._is_up("puma")
                 status = status if down else 1
@@ -159,7 +159,7 @@ class Supervisor:
                     f"ok: down: {name}" if down else f"fail: {name} runs within puma in the lab's GitLab: stop puma"
                 )
                 continue
-            if name in WITHIN_PUMA:
+            if name in self._services.within_puma:
                 self._services.start("puma")
                 lines.append(f"ok: run: {name} (within puma)")
                 continue

@@ -28,6 +28,12 @@ _PAGES = Environment(
     autoescape=select_autoescape(default=True, default_for_string=True),
 )
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|section_(?:start|end):\d+:[^\r\n]*\r")
+# When a line was written, by whom, and that it goes on the one before: the runner puts it before each line.
+_STAMP = re.compile(r"(?:\n\S+Z \d\d[OE]\+|(?:^|(?<=\n))\S+Z \d\d[OE] )")
+
+
+def _readable(log: str) -> str:
+    return _ANSI.sub("", _STAMP.sub("", log)).replace("\r", "")
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def _project_page(viewer: _Viewer, project: Row, rest: str) -> Response:
             content = traces.read(site.settings, row).decode(errors="replace")
             if raw == "raw":
                 return PlainTextResponse(content)
-            return viewer.show("job.html", project=project, job=row, log=_ANSI.sub("", content).replace("\r", ""))
+            return viewer.show("job.html", project=project, job=row, log=_readable(content))
     return viewer.show("not_found.html", 404)
 
 

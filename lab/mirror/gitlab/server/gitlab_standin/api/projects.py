@@ -335,8 +335,6 @@ for _method, _path in (
     ("POST", "/projects/:id/fork"),
     ("PUT", "/projects/:id/transfer"),
     ("POST", "/projects/:id/hooks"),
-    ("GET", "/projects/:id/cluster_agents"),
-    ("POST", "/projects/:id/cluster_agents"),
 ):
 
     @route(_method, _path, "*")

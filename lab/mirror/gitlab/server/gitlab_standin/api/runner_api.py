@@ -18,8 +18,6 @@ from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, forbidden, not_found
 from gitlab_standin.site import Site
 
-POLLING_SECONDS = 50
-"""As long as GitLab holds a runner's question open when there is nothing to do."""
 _INFO = ("version", "revision", "platform", "architecture", "executor")
 
 
@@ -43,7 +41,7 @@ def register(context: Context) -> None:
     raise ApiError(410, {"message": "410 Gone - runner registration disallowed"})
 
 
-@route("POST", "/runners/verify", "token system_id", status=200)
+@route("POST", "/runners/verify", "token system_id info", status=200)
 def verify(context: Context) -> dict[str, Any]:
     row = _runner(context)
     return {"id": row["id"], "token": context.parameters.required("token"), "token_expires_at": None}
@@ -61,7 +59,7 @@ def request_job(context: Context) -> Any:
     site, runner = context.site, _runner(context)
     asked = context.parameters.text("last_update") or ""
     if asked and asked == site.queue_version:
-        site.wait_for_queue(asked, POLLING_SECONDS)
+        site.wait_for_queue(asked, site.settings.polling_seconds)
     # Read before looking: a job that comes meanwhile changes it.
     version = site.queue_version
     found = context.db.row("select * from runners where id = ?", runner["id"])

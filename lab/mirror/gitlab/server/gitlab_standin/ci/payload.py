@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gitlab_standin import pushes, vault
+from gitlab_standin import clock, pushes, vault
 from gitlab_standin.ci import environments, pipelines, variables
 from gitlab_standin.ci.variables import Variable
 from gitlab_standin.database import Row
+from gitlab_standin.kas import kubeconfig
+from gitlab_standin.kas.access import AgentConfigurationError
 from gitlab_standin.site import Site
 
 
@@ -91,6 +93,11 @@ def all_variables(site: Site, project: Row, pipeline: Row, job: Row, token: str)
     """A job's variables in GitLab's order of precedence, the lowest first; each once and expanded."""
     spec = job["spec"]
     found = variables.of_pipeline(site, project, pipeline) + variables.of_job(site, project, job, token)
+    try:
+        found += kubeconfig.of_job(site, project, job["environment"], bool(job["protected"]), token)
+    except AgentConfigurationError as error:
+        # Pushed since this pipeline was made: the one of that push failed by it, and says so.
+        print(f"{clock.now()} job {job['id']} gets no agents: {error}", flush=True)
     own = [Variable(key, value) for key, value in spec["variables"].items()]
     protected = not pipeline["tag"] and pushes.is_protected(site, project, pipeline["ref"])
     stored = variables.stored(site, project, protected, job["environment"])

@@ -9,6 +9,8 @@ from typing import Any
 from gitlab_standin import clock, pushes
 from gitlab_standin.ci import environments, language, variables
 from gitlab_standin.database import Row
+from gitlab_standin.kas import kubeconfig
+from gitlab_standin.kas.access import AgentConfigurationError
 from gitlab_standin.repository import ZERO, GitError
 from gitlab_standin.site import Site
 
@@ -156,7 +158,11 @@ def _evaluate(site: Site, project: Row, pipeline: Row, file: str) -> language.Co
     given = variables.given_with_pipeline(site, pipeline)
 
     def variables_for(environment: str | None) -> dict[str, str]:
-        everything = known + variables.stored(site, project, protected, environment) + given
+        try:
+            agents = kubeconfig.of_job(site, project, environment, protected, "")
+        except AgentConfigurationError as error:
+            raise language.LanguageError(str(error)) from None
+        everything = known + agents + variables.stored(site, project, protected, environment) + given
         return {variable.key: variable.value for variable in everything}
 
     before = pipeline["before_sha"]

@@ -1,0 +1,54 @@
+"""The charts that the stack takes from GitLab's repository, served by the mirror: https://mirror.lab.internal/charts.gitlab.io.
+
+The folders below lab/mirror/charts are stand-ins of GitLab's charts. Owns the folder `charts/` in the cache, and
+`charts.gitlab.io/` on the mirror: the charts as the real Helm packages them, and the repository's index.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lab import kubernetes, mirror, paths
+from lab.inventory import MIRROR, MIRROR_NAME
+from lab.keys import content_key
+from lab.steps import LabError, StepLog
+
+NAME = "charts.gitlab.io"
+"""Below the mirror's address."""
+_CHARTS = paths.SOURCES / "mirror/charts"
+_CACHE = paths.CACHE / "charts"
+_TREE = _CACHE / NAME
+_STAMP = _CACHE / "stamp"
+
+
+def chart_folders() -> list[Path]:
+    """The folders that each are one chart."""
+    return sorted(file.parent for file in _CHARTS.glob("*/Chart.yaml"))
+
+
+def publish(log: StepLog) -> str:
+    """Package the charts, copy the repository to the mirror, and check that it serves its index."""
+    key = content_key(Path(__file__), kubernetes.addon("helm").key, chart_folders())
+    if not _STAMP.exists() or _STAMP.read_text() != key:
+        _package(log)
+        _STAMP.write_text(key)
+    copied = mirror.publish(log, _TREE, NAME, key)
+    if mirror.download(f"{NAME}/index.yaml") != (_TREE / "index.yaml").read_bytes():
+        raise LabError(
+            f"https://{MIRROR_NAME}/{NAME}/index.yaml is not what was put there",
+            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}/{NAME}",
+        )
+    charts = ", ".join(sorted(path.stem for path in _TREE.glob("*.tgz")))
+    return charts if copied else "already there"
+
+
+def _package(log: StepLog) -> None:
+    _STAMP.unlink(missing_ok=True)
+    shutil.rmtree(_TREE, ignore_errors=True)
+    _TREE.mkdir(parents=True)
+    helm = kubernetes.helm(log)
+    for folder in chart_folders():
+        log.awaiting(f"packaging {folder.name}")
+        log.run([helm, "package", folder, "--destination", _TREE])
+    log.run([helm, "repo", "index", _TREE])

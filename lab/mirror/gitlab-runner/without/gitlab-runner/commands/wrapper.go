@@ -1,0 +1,3 @@
+package commands
+
+// There is no command `wrapper`: the module of its API cannot be had.

@@ -1,2 +1,0 @@
-#!/bin/sh
-PYTHONPATH=/usr/lib/gitlab-runner exec python3 -m gitlab_runner.helper "$@"

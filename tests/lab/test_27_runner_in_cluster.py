@@ -1,0 +1,113 @@
+"""Jobs as pods of the cluster: the runner moves there by a setting, works there, and comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+
+import pytest
+
+from tests.lab.driver import DOMAIN, Lab, eventually
+from tests.lab.people import Person, api, pipeline, trace
+
+PROJECT = "demo/custom"
+NAMESPACE = "gitlab-runner"
+PING = (
+    """sed -i '/"\\/ping"/s/message("[^"]*")/message("{answer}")/' router.go && """
+    """sed -i '/"\\/ping"/s/"message":"[^"]*"/"message":"{answer}"/' router_test.go"""
+)
+
+
+@pytest.fixture(scope="module")
+def dev(lab: Lab) -> Person:
+    return Person.joins(lab, "dev", "demo")
+
+
+@pytest.fixture(scope="module")
+def in_cluster(lab: Lab, dev: Person) -> dict[str, int]:
+    """The runner is in the cluster; what `pulumi up` has done for that."""
+    lab.config("ci.runner", "kubernetes")
+    return lab.up().succeeded().changes
+
+
+def logs_of(lab: Lab, sha: str) -> dict[str, str]:
+    """The logs of a commit's jobs, which have to succeed."""
+    done = pipeline(lab, PROJECT, sha)
+    logs = {job.name: trace(lab, PROJECT, job.id) for job in done.jobs.list(get_all=True)}
+    assert done.status == "success", {name: log[-2000:] for name, log in logs.items()}
+    return logs
+
+
+def answers(lab: Lab, answer: str) -> None:
+    """Waits until the service says so."""
+    expected = json.dumps({"message": answer}, separators=(",", ":"))
+    url = f"http://{PROJECT.replace('/', '-')}.k8s.{DOMAIN}/ping"
+    eventually(expected, lambda: lab.on("workstation", f"curl -sS --max-time 5 {url}").output == expected)
+
+
+def test_the_runner_moves_into_the_cluster(lab: Lab, in_cluster: dict[str, int]) -> None:
+    assert "gitlab-runner" not in lab.on("gitlab", "docker ps --all --format '{{.Names}}'").succeeded().output.split()
+    ready = "-o jsonpath='{range .items[*]}{.metadata.name}={.status.readyReplicas} {end}'"
+    deployments = lab.workstation(f"kubectl get deployments -n {NAMESPACE} {ready}").split()
+    assert deployments == ["gitlab-runner-demo-auto=1", "gitlab-runner-demo-custom=1"]
+
+
+def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, dev: Person, in_cluster: object) -> None:
+    answer = f"by a pod, {secrets.token_hex(3)}"
+    logs = logs_of(lab, dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made in the cluster"))
+    assert sorted(logs) == ["build", "deploy", "test"]
+    for log in logs.values():
+        assert "Using Kubernetes executor with image" in log
+    assert "ok  \thello" in logs["test"]
+    assert "STATUS: deployed" in logs["deploy"]
+    answers(lab, answer)
+
+
+def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person, in_cluster: object) -> None:
+    directory = dev.clones(PROJECT)
+    script = "test ! -e /var/run/secrets/kubernetes.io/serviceaccount && echo no account"
+    engine = "docker version --format 'engine {{.Server.Version}}'"
+    job = json.dumps({"look": {"image": "$IMAGE_DOCKER", "script": [engine, "ls /cache", script]}})
+    lab.workstation(f"cd {directory} && git checkout -qb look && cat >.gitlab-ci.yml <<'EOF'\n{job}\nEOF")
+    lab.workstation(f"cd {directory} && git commit -qam 'Look around' && git push -q --force origin look")
+    log = logs_of(lab, lab.workstation(f"git -C {directory} rev-parse HEAD").strip())["look"]
+    api(lab).projects.get(PROJECT).branches.delete("look")
+    assert "Using Kubernetes executor with image" in log
+    # Each line after when it was written, and by which of the two streams.
+    said = [re.sub(r"^\S+Z \d\dO ", "", line) for line in log.splitlines()]
+    assert any(line.startswith("engine ") for line in said), log
+    # What the tests have left there.
+    assert "go-mod" in said
+    assert "no account" in said
+
+
+def test_again_changes_nothing(lab: Lab, in_cluster: object) -> None:
+    for doing in ("refresh", "up"):
+        changes = lab.pulumi(doing, "--yes", "--skip-preview").succeeded().changes
+        assert set(changes) == {"unchanged"}, (doing, changes)
+
+
+def test_nothing_of_jobs_is_left(lab: Lab, in_cluster: object) -> None:
+    pods = "kubectl get pods -n gitlab-runner -o jsonpath='{.items[*].metadata.labels.app}'"
+    eventually(
+        "no pods but the runners'",
+        lambda: lab.workstation(pods).split() == ["gitlab-runner-demo-auto", "gitlab-runner-demo-custom"],
+    )
+
+
+def test_it_comes_back_and_leaves_nothing(lab: Lab, dev: Person, in_cluster: object) -> None:
+    lab.config("ci.runner", None)
+    lab.up().succeeded()
+    left = "kubectl get namespaces,clusterroles,clusterrolebindings -o name | grep -i gitlab-runner"
+    assert lab.on("workstation", left).output == ""
+    claims = "kubectl get pv -o jsonpath='{.items[*].spec.claimRef.namespace}'"
+    eventually("no volumes of its", lambda: NAMESPACE not in lab.workstation(claims).split())
+    assert "gitlab-runner" in lab.on("gitlab", "docker ps --format '{{.Names}}'").succeeded().output.split()
+    logs = logs_of(lab, dev.pushes(dev.clones(PROJECT), PING.format(answer="pong"), "The answer of the beginning"))
+    for log in logs.values():
+        assert "Using Docker executor with image" in log
+    answers(lab, "pong")
+    # The runners in GitLab have been the same all the time.
+    runners = api(lab).projects.get(PROJECT).runners.list(get_all=True)
+    assert [runner.description for runner in runners] == [f"the platform's, for {PROJECT}"]
