@@ -11,8 +11,8 @@ import pulumi
 import pulumi_gitlab as gitlab
 
 from components.auto_devops_project import access, first_commit
-from components.auto_devops_project.cluster_object import ClusterObject
 from components.auto_devops_project.project_agent import AgentArgs, ProjectAgent, ProjectAgentArgs
+from components.cluster_object import ClusterObject
 from components.host import Host, Script
 from components.registry_host import Login
 

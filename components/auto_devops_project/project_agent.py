@@ -11,8 +11,8 @@ import pulumi
 import pulumi_gitlab as gitlab
 import pulumi_kubernetes as kubernetes
 
-from components.auto_devops_project.cluster_object import ClusterObject
 from components.chart_repository import ChartRepository
+from components.cluster_object import ClusterObject
 
 AGENT = "cluster"
 """What the agent is called in its project."""

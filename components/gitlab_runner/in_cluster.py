@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.ca import CA
 from components.chart_repository import ChartRepository
+from components.cluster_object import ClusterObject
 from components.gitlab_runner.registration import CLIENT, Registration, environment
 from components.templates import render
 
@@ -210,18 +211,7 @@ class KubernetesRunner(pulumi.ComponentResource):
     def _object(
         self, kind: str, name: str, content: Mapping[str, Any], after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
-        """An object of the core API by its token: the SDK's classes take 0.2 s to import, at every preview."""
-        return pulumi.CustomResource(
-            f"kubernetes:core/v1:{kind}",
-            name,
-            {"apiVersion": "v1", "kind": kind, **content},
-            pulumi.ResourceOptions(
-                parent=self,
-                provider=self._args.provider,
-                depends_on=[*after],
-                additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
-            ),
-        )
+        return ClusterObject("core/v1", kind, name, content, self, self._args.provider, after)
 
 
 def _checksum(text: str) -> str:

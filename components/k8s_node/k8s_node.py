@@ -14,6 +14,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_command import remote
 
 from components.ca import CA, Certificate
+from components.cluster_object import ClusterObject
 from components.host import Host, Script
 from components.k8s_node import kubeadm
 from components.templates import render
@@ -310,9 +311,9 @@ class K8sNode(pulumi.ComponentResource):
     def _services(self, name: str) -> None:
         """Ingress, storage and metrics: what people expect of a fresh cluster."""
         args = self._args
-        opts = pulumi.ResourceOptions(parent=self, provider=self.provider)
-        namespace = _object("Namespace", f"{name}-namespace", {"metadata": {"name": NAMESPACE}}, opts)
-        in_namespace = pulumi.ResourceOptions(parent=self, provider=self.provider, depends_on=[namespace])
+        namespace = ClusterObject(
+            "core/v1", "Namespace", f"{name}-namespace", {"metadata": {"name": NAMESPACE}}, self, self.provider, []
+        )
 
         def certificate_secret(role: str, certificate: Certificate) -> pulumi.Resource:
             contents = {
@@ -320,7 +321,9 @@ class K8sNode(pulumi.ComponentResource):
                 "type": "kubernetes.io/tls",
                 "stringData": {"tls.crt": certificate.chain, "tls.key": _secret(certificate.key)},
             }
-            return _object("Secret", f"{name}-{role}-certificate", contents, in_namespace)
+            return ClusterObject(
+                "core/v1", "Secret", f"{name}-{role}-certificate", contents, self, self.provider, [namespace]
+            )
 
         def release(chart: str, values: dict[str, Any], needs: Sequence[pulumi.Resource]) -> None:
             kubernetes.helm.v3.Release(
@@ -362,13 +365,6 @@ class K8sNode(pulumi.ComponentResource):
             },
             [certificate_secret("metrics-server", metrics)],
         )
-
-
-def _object(kind: str, name: str, contents: Mapping[str, Any], opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """An object of the core API by its token: the SDK's classes take 0.2 s to import, at every preview."""
-    return pulumi.CustomResource(
-        f"kubernetes:core/v1:{kind}", name, {"apiVersion": "v1", "kind": kind, **contents}, opts
-    )
 
 
 def _secret(output: pulumi.Output[str]) -> pulumi.Output[str]:
