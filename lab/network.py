@@ -1,7 +1,6 @@
 """The lab's network: a bridge, a cable from it to each machine, and its way out.
 
-Owns the bridge, the cables, the iptables rules (each carries the comment `auto-devops-lab`) and, while the lab is up,
-the kernel's IPv4 forwarding, which goes back to what it was.
+Owns the bridge, the cables and the iptables rules (each carries the comment `auto-devops-lab`).
 
 The engine has no part in it: on a network of the engine's, each machine would have its name server on 127.0.0.11, with
 ports and firewall rules that no real machine has.
@@ -14,12 +13,10 @@ import json
 import subprocess
 from pathlib import Path
 
-from lab import paths
+from lab import kernel, paths
 from lab.inventory import BRIDGE, GATEWAY, LABEL, SUBNET, Machine
 from lab.steps import LabError, StepLog
 
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-_FORWARD_BEFORE = paths.RUN / "ip_forward"
 _COMMENT = ["-m", "comment", "--comment", LABEL]
 _RULES = (
     ("filter", "FORWARD", ["-i", BRIDGE, *_COMMENT, "-j", "ACCEPT"]),
@@ -39,9 +36,7 @@ def up(log: StepLog) -> str:
     log.run(["ip", "address", "replace", f"{GATEWAY}/{prefix}", "dev", BRIDGE])
     log.run(["ip", "link", "set", BRIDGE, "up"])
     paths.RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _FORWARD_BEFORE.exists():
-        _FORWARD_BEFORE.write_text(_FORWARD.read_text())
-    _FORWARD.write_text("1\n")
+    kernel.adjust()
     for table, chain, rule in _RULES:
         if not _iptables(table, "-C", chain, rule):
             # First in the chain: a user's firewall or Docker may drop all forwarding further down.
@@ -74,13 +69,6 @@ def down(log: StepLog) -> None:
             log.run(["iptables", "-w", "-t", table, "-D", chain, *rule])
     if bridge_exists():
         log.run(["ip", "link", "delete", BRIDGE])
-
-
-def restore_forwarding() -> None:
-    """Give the kernel back the setting it had before `up`."""
-    if _FORWARD_BEFORE.exists():
-        _FORWARD.write_text(_FORWARD_BEFORE.read_text())
-        _FORWARD_BEFORE.unlink()
 
 
 def bridge_exists() -> bool:

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from lab import engine, images, machines, mirror, network, paths, stack, tools
+from lab import engine, images, kernel, machines, mirror, network, paths, stack, tools
 from lab.inventory import BRIDGE
 from lab.steps import LabError, Plan, StepLog, wait_until
 
@@ -67,7 +67,7 @@ def _remove_machines(log: StepLog, ended: list[int]) -> str:
 
 def _end_engine(log: StepLog) -> None:
     engine.down(log)
-    network.restore_forwarding()
+    kernel.give_back()
     engine.remove_files(log)
 
 

@@ -130,7 +130,7 @@ def outside() -> dict[str, list[str]]:
         "mounts": "findmnt -rno TARGET",
         # The dead wait for the first process of this machine to take note of them.
         "processes": "ps -eo stat=,comm= | grep -v ^Z | grep -oE '(docker|containerd|pulumi|named|chromedriver).*'",
-        "forwarding": "cat /proc/sys/net/ipv4/ip_forward",
+        "kernel": "cat /proc/sys/net/ipv4/ip_forward /proc/sys/fs/inotify/max_user_instances",
         "files": "find /etc/docker /etc/cni /etc/systemd/system /var/lib/docker /var/lib/containerd -maxdepth 2",
     }
     return {what: sorted(set(run(["bash", "-c", line]).output.splitlines())) for what, line in looks.items()}
