@@ -209,12 +209,14 @@ def main() -> int:
                 _lab("discard", *[machine.name for machine in joining])
             return took[0], took[1]
 
-        bare()  # not counted: fills the mirror's caches
-        good = measure("from bare host to Ready", ("component", "script"), bare, BARE_BOUND)
-        joins = "`pulumi up` that joins workers"
-        good &= measure(f"{joins}, {SHARE} cores each", ("four", "one"), partial(workers, SHARE), WORKERS_BOUND)
-        measure(f"{joins}, {os.cpu_count()} cores in all", ("four", "one"), partial(workers, None), None)
-    _lab("discard", *[machine.name for machine in SPARES])
+        try:
+            bare()  # not counted: fills the mirror's caches
+            good = measure("from bare host to Ready", ("component", "script"), bare, BARE_BOUND)
+            joins = "`pulumi up` that joins workers"
+            good &= measure(f"{joins}, {SHARE} cores each", ("four", "one"), partial(workers, SHARE), WORKERS_BOUND)
+            measure(f"{joins}, {os.cpu_count()} cores in all", ("four", "one"), partial(workers, None), None)
+        finally:
+            _lab("discard", *[machine.name for machine in SPARES])
     return 0 if good else 1
 
 
