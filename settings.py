@@ -12,6 +12,7 @@ import contextlib
 import ipaddress
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -793,8 +794,18 @@ def _kept_repositories() -> list[str]:
     """The stack's output of that name, as its last `up` left it."""
     # The engine's own function, which leaves nothing in the state, as a StackReference would.
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
-    return list(answer.get("outputs", {}).get(KEPT_REPOSITORIES, []))
+    limit = time.monotonic() + 10
+    while True:
+        try:
+            answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value or {}
+        except Exception as error:
+            # The engine notes at this very moment that the stack has begun. Where the state is a file, whoever reads it
+            # meanwhile may find it empty.
+            if "failed to load checkpoint" not in str(error) or time.monotonic() > limit:
+                raise
+            time.sleep(0.05)
+        else:
+            return list(answer.get("outputs", {}).get(KEPT_REPOSITORIES, []))
 
 
 def parse(

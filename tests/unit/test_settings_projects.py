@@ -211,3 +211,21 @@ def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
     good["ci"] = {"clusterLink": "agents"}
     (problem,) = problems(good)
     assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"
+
+
+def test_a_state_that_is_being_written_is_read_again(
+    good: Config, run_afresh: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the state is a file, the engine empties it before it writes the stack's beginning."""
+    invoke, asked = pulumi.runtime.invoke, []
+
+    def empty_at_first(*arguments: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) < 3:
+            raise RuntimeError("readStackOutputs returned an error: failed to load checkpoint: EOF")
+        return invoke(*arguments)
+
+    monkeypatch.setattr(pulumi.runtime, "invoke", empty_at_first)
+    with pytest.raises(pulumi.RunError, match="no team/lost any more"):
+        run_afresh(good | {"projects": [HELLO]}, remembered={"keptRepositories": ["team/hello", "team/lost"]})
+    assert len(asked) == 3
