@@ -10,16 +10,13 @@ import shutil
 from pathlib import Path
 
 from lab import kubernetes, mirror, paths
-from lab.inventory import MIRROR, MIRROR_NAME
 from lab.keys import content_key
-from lab.steps import LabError, StepLog
+from lab.steps import StepLog
 
 NAME = "charts.gitlab.io"
 """Below the mirror's address."""
 _CHARTS = paths.SOURCES / "mirror/charts"
-_CACHE = paths.CACHE / "charts"
-_TREE = _CACHE / NAME
-_STAMP = _CACHE / "stamp"
+_TREE = paths.CACHE / "charts" / NAME
 
 
 def chart_folders() -> list[Path]:
@@ -30,21 +27,12 @@ def chart_folders() -> list[Path]:
 def publish(log: StepLog) -> str:
     """Package the charts, copy the repository to the mirror, and check that it serves its index."""
     key = content_key(Path(__file__), kubernetes.addon("helm").key, chart_folders())
-    if not _STAMP.exists() or _STAMP.read_text() != key:
-        _package(log)
-        _STAMP.write_text(key)
-    copied = mirror.publish(log, _TREE, NAME, key)
-    if mirror.download(f"{NAME}/index.yaml") != (_TREE / "index.yaml").read_bytes():
-        raise LabError(
-            f"https://{MIRROR_NAME}/{NAME}/index.yaml is not what was put there",
-            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}/{NAME}",
-        )
+    copied = mirror.publish(log, _TREE, NAME, key, _package, "index.yaml")
     charts = ", ".join(sorted(path.stem for path in _TREE.glob("*.tgz")))
     return charts if copied else "already there"
 
 
 def _package(log: StepLog) -> None:
-    _STAMP.unlink(missing_ok=True)
     shutil.rmtree(_TREE, ignore_errors=True)
     _TREE.mkdir(parents=True)
     helm = kubernetes.helm(log)

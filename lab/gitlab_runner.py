@@ -7,39 +7,23 @@ mirror's registry.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
-from lab import base, images, kubernetes, mirror, paths
+from lab import base, images, kubernetes, mirror, paths, programs
 from lab.keys import content_key
 from lab.steps import StepLog
 
 SOURCES = paths.SOURCES / "mirror/gitlab-runner"
 PROGRAMS = paths.CACHE / "gitlab-runner"
 """The folder that they are built into."""
-_STAMP = PROGRAMS / ".stamp"
-_DRAFT = "gitlab-runner-draft-"
 
 
 def build(log: StepLog) -> str:
     """Build both programs unless those that are there have the key."""
-    if _STAMP.exists() and _STAMP.read_text() == _key():
-        return "already built"
-    for abandoned in paths.CACHE.glob(f"{_DRAFT}*"):
-        shutil.rmtree(abandoned)
-    # A folder of its own: the build of a run that was killed may still be writing into the last one.
-    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=paths.CACHE))
-    log.awaiting("go build of GitLab Runner (minutes where Go's build cache is cold)")
-    log.run(["nice", "-n", "10", SOURCES / "build.sh", draft])
-    (draft / _STAMP.name).write_text(_key())
-    draft.chmod(0o755)
-    if PROGRAMS.exists():
-        shutil.rmtree(PROGRAMS)
-    draft.rename(PROGRAMS)
-    return "built"
+    made = programs.build(log, PROGRAMS, _key(), "GitLab Runner", SOURCES / "build.sh")
+    return "built" if made else "already built"
 
 
 def fill(log: StepLog) -> str:

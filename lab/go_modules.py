@@ -11,13 +11,11 @@ import tempfile
 from pathlib import Path
 
 from lab import mirror, paths
-from lab.inventory import MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, StepLog
 
 _CACHE = paths.CACHE / "goproxy"
 _TREE = _CACHE / "tree"
-_STAMP = _CACHE / "stamp"
 _NAME = "goproxy"
 
 
@@ -26,16 +24,7 @@ def publish(log: StepLog) -> str:
     key = content_key(
         Path(__file__), [file for folder in _services() for file in (folder / "go.mod", folder / "go.sum")]
     )
-    if not _STAMP.exists() or _STAMP.read_text() != key:
-        _download(log)
-        _STAMP.write_text(key)
-    copied = mirror.publish(log, _TREE, _NAME, key)
-    served = min(str(path.relative_to(_TREE)) for path in _TREE.rglob("*.info"))
-    if mirror.download(f"{_NAME}/{served}") != (_TREE / served).read_bytes():
-        raise LabError(
-            f"https://{MIRROR_NAME}/{_NAME}/{served} is not what was put there",
-            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}/{_NAME}",
-        )
+    copied = mirror.publish(log, _TREE, _NAME, key, _download, "*.info")
     return f"{len(list(_TREE.rglob('*.zip')))} modules" if copied else "already there"
 
 
@@ -45,7 +34,6 @@ def _services() -> list[Path]:
 
 
 def _download(log: StepLog) -> None:
-    _STAMP.unlink(missing_ok=True)
     _CACHE.mkdir(parents=True, exist_ok=True)
     # A folder of its own: a run that was killed may have left half of one.
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=_CACHE) as draft:

@@ -10,31 +10,29 @@ from pathlib import Path
 from lab import paths
 from lab.steps import LabError
 
-_SYSTEM = Path("/proc/sys")
 _BEFORE = paths.RUN / "kernel"
 _WANTED = {
     # Between the machines' cables and the way out.
-    "net/ipv4/ip_forward": 1,
+    "net.ipv4.ip_forward": 1,
     # The kernel counts all machines' as one user's, and its default of 128 is less than ten machines with a systemd, a
     # containerd and a kubelet each need ("inotify_init: too many open files").
-    "fs/inotify/max_user_instances": 1024,
+    "fs.inotify.max_user_instances": 1024,
 }
 
 
 def adjust() -> None:
     """Raise what is lower than the lab needs, and remember what it was. A LabError names what cannot be written."""
     _BEFORE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, wanted in _WANTED.items():
-        setting, before = _SYSTEM / name, _BEFORE / name.replace("/", ".")
-        found = int(setting.read_text())
+    for key, wanted in _WANTED.items():
+        before = _BEFORE / key
+        found = int(_setting(key).read_text())
         if found >= wanted:
             continue
         if not before.exists():
             before.write_text(f"{found}\n")
         try:
-            setting.write_text(f"{wanted}\n")
+            _setting(key).write_text(f"{wanted}\n")
         except OSError as error:
-            key = name.replace("/", ".")
             raise LabError(
                 f"the kernel's {key} is {found}, the lab needs {wanted}, and it cannot be changed: {error.strerror}",
                 f"sysctl -w {key}={wanted}, where this computer's kernel may be changed",
@@ -44,7 +42,11 @@ def adjust() -> None:
 def give_back() -> None:
     """Give the kernel back the settings that it had before."""
     for before in _BEFORE.glob("*"):
-        (_SYSTEM / before.name.replace(".", "/")).write_text(before.read_text())
+        _setting(before.name).write_text(before.read_text())
         before.unlink()
     if _BEFORE.exists():
         _BEFORE.rmdir()
+
+
+def _setting(key: str) -> Path:
+    return Path("/proc/sys", *key.split("."))

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from lab import base, engine, images, machines, mirror, paths
-from lab.inventory import MIRROR, MIRROR_NAME
+from lab import base, engine, images, machines, mirror, paths, programs
+from lab.inventory import MIRROR
 from lab.keys import content_key
 from lab.steps import LabError, Plan, StepLog
 
@@ -29,9 +29,7 @@ VERSION = "v1.36.3"
 _SOURCES = paths.SOURCES / "mirror/kubernetes"
 _PROGRAMS = paths.CACHE / "kubernetes"
 _FILES = paths.CACHE / "mirror/files"
-_STAMP = ".stamp"
 _STAMPS = ".stamps"
-_DRAFT = ".draft-"
 _PLATFORM = "linux-amd64"
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _DOWNLOADED_BY_NODES = ("kubeadm", "kubelet", "kubectl")
@@ -139,11 +137,7 @@ def publish(log: StepLog, version: str = VERSION) -> str:
         if _copy_to_mirror(log, component, files):
             copied.append(f"{component.name} {component.version}")
         served = next(name for name in files if name.endswith(".sha256"))
-        if mirror.download(served) != (_FILES / served).read_bytes():
-            raise LabError(
-                f"https://{MIRROR_NAME}/{served} is not what was put there",
-                f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {mirror.ROOT}",
-            )
+        mirror.check_serves(served, _FILES / served)
     return f"copied {', '.join(copied)}" if copied else "already there"
 
 
@@ -200,23 +194,9 @@ def _versions(component: str) -> list[str]:
 def _build(log: StepLog, component: Component) -> bool:
     """Build a component's programs unless those that are there have its key."""
     component.check()
-    stamp = component.programs / _STAMP
-    if stamp.exists() and stamp.read_text() == component.key:
-        return False
-    _PROGRAMS.mkdir(parents=True, exist_ok=True)
-    for abandoned in _PROGRAMS.glob(f"{_DRAFT}{component.programs.name}-*"):
-        shutil.rmtree(abandoned)
-    # A folder of its own: the build of a run that was killed may still be writing into the last one.
-    draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{component.programs.name}-", dir=_PROGRAMS))
-    log.awaiting(f"go build of {component.name} {component.version} (minutes where Go's build cache is cold)")
-    # The nicest of the lab's builds: the tools and the machines come first.
-    log.run(["nice", "-n", "10", _SOURCES / "build.sh", component.name, component.version, draft])
-    (draft / _STAMP).write_text(component.key)
-    draft.chmod(0o755)
-    if component.programs.exists():
-        shutil.rmtree(component.programs)
-    draft.rename(component.programs)
-    return True
+    what = f"{component.name} {component.version}"
+    build = (_SOURCES / "build.sh", component.name, component.version)
+    return programs.build(log, component.programs, component.key, what, *build)
 
 
 def _layout(component: Component) -> dict[str, dict[str, Path]]:

@@ -102,8 +102,32 @@ def provide(
     return True
 
 
-def publish(log: StepLog, tree: Path, name: str, key: str) -> bool:
-    """Serve a folder by HTTPS under that name, unless the mirror has it with that key. Tells if it had not."""
+def publish(log: StepLog, tree: Path, name: str, key: str, fill: Callable[[StepLog], None], sample: str) -> bool:
+    """Serve a folder of the cache by HTTPS under that name, and see that it is. Tells if the mirror had not had it.
+
+    `fill` makes the folder where it is not there with the key; one of the files that match `sample` is asked for.
+    """
+    made = tree.parent / "stamp"
+    if not made.exists() or made.read_text() != key:
+        made.unlink(missing_ok=True)
+        fill(log)
+        made.write_text(key)
+    copied = _copy(log, tree, name, key)
+    served = min(tree.rglob(sample))
+    check_serves(f"{name}/{served.relative_to(tree)}", served)
+    return copied
+
+
+def check_serves(name: str, file: Path) -> None:
+    """A LabError if the mirror does not serve the file by HTTPS under that name."""
+    if _download(name) != file.read_bytes():
+        raise LabError(
+            f"https://{MIRROR_NAME}/{name} is not what was put there",
+            f"`make shell ON={MIRROR.name}` opens the mirror; the files are in {ROOT}",
+        )
+
+
+def _copy(log: StepLog, tree: Path, name: str, key: str) -> bool:
     target = machines.container(MIRROR)
     stamp = f"{ROOT}/.stamps/{name}"
     if target.exec_run(["cat", stamp]).output == key.encode():
@@ -119,7 +143,7 @@ def publish(log: StepLog, tree: Path, name: str, key: str) -> bool:
     return True
 
 
-def download(name: str) -> bytes:
+def _download(name: str) -> bytes:
     """What the mirror serves by HTTPS under that name."""
     trust = ssl.create_default_context(cafile=str(paths.MIRROR_CA))
     connection = http.client.HTTPSConnection(MIRROR.address, timeout=30, context=trust)

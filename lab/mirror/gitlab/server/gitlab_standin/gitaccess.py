@@ -43,8 +43,11 @@ def challenge() -> Response:
     return PlainTextResponse(_DENIED, 401, headers={"WWW-Authenticate": 'Basic realm="GitLab"'})
 
 
-def basic_actor(site: Site, request: Request) -> Actor | None:
-    """Who asks by HTTP's basic login, or None without one. Raises ApiError."""
+def basic_actor(site: Site, request: Request, *, lfs_too: bool = False) -> Actor | None:
+    """Who asks by HTTP's basic login, or None without one. Raises ApiError.
+
+    `lfs_too` takes also the logins that are for LFS alone.
+    """
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return accounts.authenticate_token(site, credential)
@@ -54,7 +57,8 @@ def basic_actor(site: Site, request: Request) -> Actor | None:
         username, _, secret = base64.b64decode(credential).decode().partition(":")
     except ValueError as error:
         raise unauthorized() from error
-    return accounts.authenticate_basic(site, username, secret)
+    actor = lfs.authenticate(site, secret) if lfs_too else None
+    return actor or accounts.authenticate_basic(site, username, secret)
 
 
 def may_read(site: Site, actor: Actor, project: Row) -> bool:
@@ -89,11 +93,9 @@ async def serve(site: Site, request: Request, match: re.Match[str]) -> Response:
     service = match["service"]
     wanted = request.query_params.get("service", "") if service == "info/refs" else service
     try:
-        actor = await run_in_threadpool(basic_actor, site, request)
+        actor = await run_in_threadpool(basic_actor, site, request, lfs_too=service.startswith("info/lfs/"))
     except ApiError:
-        actor = lfs.actor_of(site, request) if service.startswith("info/lfs/") else None
-        if actor is None:
-            return challenge()
+        return challenge()
     project = await run_in_threadpool(find_project, site, match["project"])
     if project is None or not await run_in_threadpool(may_read, site, actor or Actor(), project):
         # Whoever has not said who they are is asked, so that nobody learns what exists.

@@ -34,15 +34,9 @@ def login_by_ssh(site: Site, user: Row, project: Row) -> dict[str, Any]:
     }
 
 
-def actor_of(site: Site, request: Request) -> Actor | None:
-    """Who asks with such a login, or None."""
-    basic = request.headers.get("authorization", "").removeprefix("Basic ")
-    try:
-        _, _, ticket = base64.b64decode(basic).decode().partition(":")
-        user_id = site.vault.ticket_user(_TICKET, ticket)
-    except ValueError:
-        return None
-    user = accounts.find_user(site, user_id)
+def authenticate(site: Site, secret: str) -> Actor | None:
+    """The actor of such a login's secret, or None where it is none."""
+    user = accounts.find_user(site, site.vault.ticket_user(_TICKET, secret))
     return Actor(user=user) if user and user["state"] == "active" else None
 
 
