@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import pulumi_gitlab as gitlab
 import pulumi_kubernetes as kubernetes
 
 from components.chart_repository import ChartRepository
+from components.checksum import checksum
 from components.cluster_object import ClusterObject
 
 AGENT = "cluster"
@@ -91,8 +91,8 @@ class ProjectAgent(pulumi.ComponentResource):
             args.ready,
         )
         # It reads both at its start only. The token's number stands for the token, which is no annotation's matter.
-        checksum = pulumi.Output.all(token.token_id, args.shared.ca).apply(
-            lambda both: hashlib.sha256(f"{int(both[0])}\n{both[1]}".encode()).hexdigest()
+        digest = pulumi.Output.all(token.token_id, args.shared.ca).apply(
+            lambda both: checksum(f"{int(both[0])}\n{both[1]}")
         )
         self.release = kubernetes.helm.v3.Release(
             f"{name}-release",
@@ -101,7 +101,7 @@ class ProjectAgent(pulumi.ComponentResource):
             chart=CHART,
             version=args.shared.chart_version,
             repository_opts=args.shared.charts.options(),
-            values=values(args, checksum),
+            values=values(args, digest),
             timeout=600,
             opts=pulumi.ResourceOptions(
                 parent=self, provider=args.kubernetes_provider, depends_on=[secret, *args.ready]
@@ -111,7 +111,7 @@ class ProjectAgent(pulumi.ComponentResource):
         self.register_outputs({"context": self.context})
 
 
-def values(args: ProjectAgentArgs, checksum: pulumi.Input[str]) -> dict[str, Any]:
+def values(args: ProjectAgentArgs, digest: pulumi.Input[str]) -> dict[str, Any]:
     """The chart's values."""
     # The chart puts a colon between the two; in a digest too.
     repository, _, tag = args.shared.image.rpartition(":")
@@ -129,7 +129,7 @@ def values(args: ProjectAgentArgs, checksum: pulumi.Input[str]) -> dict[str, Any
         # Not the chart's own: that is the whole cluster's administrator.
         "rbac": {"create": False},
         "serviceAccount": {"create": False, "name": args.account},
-        "podAnnotations": {"auto-devops/checksum": checksum},
+        "podAnnotations": {"auto-devops/checksum": digest},
         "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import cast
 
 import pulumi
 
+from components.checksum import checksum
 from components.host import Host, Script
 from components.registry_host import Login
 from components.templates import render
@@ -42,7 +42,7 @@ def dockerfile(base: str) -> str:
 def tag(files: Mapping[str, str]) -> str:
     """A tag that is another one exactly when a file that the image is built from is."""
     content = "".join(f"{name}\0{text}\0" for name, text in sorted(files.items()))
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return checksum(content)[:16]
 
 
 class CiImages(pulumi.ComponentResource):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.ca import CA
 from components.chart_repository import ChartRepository
+from components.checksum import checksum
 from components.cluster_object import ClusterObject
 from components.gitlab_runner.registration import CLIENT, Registration, environment
 from components.templates import render
@@ -61,7 +61,7 @@ class KubernetesRunnerArgs:
 
 def short(name: str) -> str:
     """`name` as part of a release's name, for which Helm has 53 characters."""
-    return name if len(name) <= 39 else f"{name[:30]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return name if len(name) <= 39 else f"{name[:30]}-{checksum(name)[:8]}"
 
 
 def config(*, domain: str, default_image: str, helper_image: str | None, cache: str) -> str:
@@ -150,7 +150,7 @@ class KubernetesRunner(pulumi.ComponentResource):
             self._inside,
         )
         # A runner reads both at its start only.
-        checksum = pulumi.Output.all(token, args.ca.certificate).apply(lambda texts: _checksum("".join(texts)))
+        digest = pulumi.Output.all(token, args.ca.certificate).apply(lambda texts: checksum("".join(texts)))
         kubernetes.helm.v3.Release(
             f"{name}-{registration.name}",
             name=release,
@@ -158,14 +158,14 @@ class KubernetesRunner(pulumi.ComponentResource):
             version=args.chart_version,
             repository_opts=args.charts.options(),
             namespace=NAMESPACE,
-            values=self._values(registration.name, cache, f"token-{called}", checksum),
+            values=self._values(registration.name, cache, f"token-{called}", digest),
             timeout=600,
             opts=pulumi.ResourceOptions(
                 parent=self, provider=args.provider, depends_on=[*self._inside, *needs, tokens, claim]
             ),
         )
 
-    def _values(self, name: str, cache: str, token: str, checksum: pulumi.Output[str]) -> dict[str, Any]:
+    def _values(self, name: str, cache: str, token: str, digest: pulumi.Output[str]) -> dict[str, Any]:
         args = self._args
         return {
             "image": image_value(args.image),
@@ -194,7 +194,7 @@ class KubernetesRunner(pulumi.ComponentResource):
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "podSecurityContext": {"runAsUser": USER, "fsGroup": USER},
-            "podAnnotations": {"auto-devops/checksum": checksum},
+            "podAnnotations": {"auto-devops/checksum": digest},
             "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
             # An hour in the chart: how long a runner that has to go waits for its jobs, and a removal for the runner.
             "terminationGracePeriodSeconds": 300,
@@ -212,7 +212,3 @@ class KubernetesRunner(pulumi.ComponentResource):
         self, kind: str, name: str, content: Mapping[str, Any], after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         return ClusterObject("core/v1", kind, name, content, self, self._args.provider, after)
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

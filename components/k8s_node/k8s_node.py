@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_command import remote
 
 from components.ca import CA, Certificate
+from components.checksum import checksum
 from components.cluster_object import ClusterObject
 from components.host import Host, Script
 from components.k8s_node import kubeadm
@@ -267,7 +267,7 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-configure-{node.name}",
             Script(SCRIPTS / "configure.sh", SCRIPTS / "nothing.sh"),
             parent=self,
-            variables={"ROLE": role, "CONFIGURATION": _checksum(json.dumps(kubelet, sort_keys=True))},
+            variables={"ROLE": role, "CONFIGURATION": checksum(json.dumps(kubelet, sort_keys=True))},
             files=files,
             depends_on=after,
         )
@@ -348,7 +348,7 @@ class K8sNode(pulumi.ComponentResource):
                 "ports": "host" if args.ingress_ports == "host" else "nodePort",
                 "nodePorts": {scheme: node_port for scheme, (_, node_port) in INGRESS_PORTS.items()},
                 "address": args.host.address,
-                "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(_checksum)},
+                "defaultCertificate": {"secretName": "wildcard", "checksum": wildcard.chain.apply(checksum)},
             },
             [certificate_secret("wildcard", wildcard)],
         )
@@ -359,7 +359,7 @@ class K8sNode(pulumi.ComponentResource):
                 "image": args.images["metricsServer"],
                 "certificate": {
                     "secretName": "metrics-server",
-                    "checksum": metrics.chain.apply(_checksum),
+                    "checksum": metrics.chain.apply(checksum),
                     "authority": args.ca.certificate,
                 },
             },
@@ -371,7 +371,3 @@ def _secret(output: pulumi.Output[str]) -> pulumi.Output[str]:
     """`output`, marked as secret."""
     marked: pulumi.Output[str] = pulumi.Output.secret(output)
     return marked
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -191,6 +191,12 @@ remove_units() {
   for unit in "$@"; do systemctl reset-failed "$unit" 2>/dev/null || true; done
 }
 
+# remove_timer NAME: the opposite of place_timer.
+remove_timer() {
+  remove_units "auto-devops-$1.timer" "auto-devops-$1.service"
+  rm -f "/usr/local/sbin/auto-devops-$1"
+}
+
 # remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
 remove_rules() {
   local tables
