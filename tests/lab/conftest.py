@@ -8,6 +8,7 @@ import pytest
 from selenium import webdriver
 
 from tests.lab.driver import CACHE, SERVERS, Lab, outside
+from tests.lab.people import Person
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,12 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     running.before = {machine: running.snapshot(machine) for machine in SERVERS}
     running.lab("up").succeeded()
     return running
+
+
+@pytest.fixture(scope="module")
+def dev(lab: Lab) -> Person:
+    """A maintainer of the group of the sample projects."""
+    return Person.joins(lab, "dev", "demo")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 import gitlab
 import requests
 
-from tests.lab.driver import CACHE, DOMAIN, Lab
+from tests.lab.driver import CACHE, DOMAIN, Lab, eventually
 
 GITLAB = f"gitlab.{DOMAIN}"
 FINISHED = ("success", "failed", "canceled", "skipped")
 PIPELINE_SECONDS = 600
+PING = (
+    """sed -i '/"\\/ping"/s/message("[^"]*")/message("{answer}")/' router.go && """
+    """sed -i '/"\\/ping"/s/"message":"[^"]*"/"message":"{answer}"/' router_test.go"""
+)
+"""The change that makes a sample service, and its own test, answer with another message."""
 
 
 def api(lab: Lab, token: str | None = None) -> gitlab.Gitlab:
@@ -99,3 +105,18 @@ def pipeline(lab: Lab, project: str, sha: str) -> Any:
 def trace(lab: Lab, project: str, job: int) -> str:
     """A job's log."""
     return bytes(api(lab).projects.get(project).jobs.get(job).trace()).decode()
+
+
+def passed(lab: Lab, project: str, sha: str) -> dict[str, str]:
+    """The logs of the commit's jobs by their names; the pipeline has to succeed."""
+    done = pipeline(lab, project, sha)
+    logs = {job.name: trace(lab, project, job.id) for job in done.jobs.list(get_all=True)}
+    assert done.status == "success", {name: log[-2000:] for name, log in logs.items()}
+    return logs
+
+
+def answers(lab: Lab, project: str, message: str) -> None:
+    """Waits until the project's service answers with the message."""
+    expected = json.dumps({"message": message}, separators=(",", ":"))
+    asked = f"curl -sS --max-time 5 http://{project.replace('/', '-')}.k8s.{DOMAIN}/ping"
+    eventually(f"{expected} of {project}", lambda: lab.on("workstation", asked).output == expected)

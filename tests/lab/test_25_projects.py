@@ -27,11 +27,6 @@ def answered(lab: Lab, project: str, expected: str) -> bool:
     return ping(lab, project) == expected
 
 
-@pytest.fixture(scope="module")
-def dev(lab: Lab) -> Person:
-    return Person.joins(lab, "dev", "demo")
-
-
 @pytest.mark.parametrize("project", PROJECTS)
 def test_the_first_push_answers(lab: Lab, project: str) -> None:
     # The machines may just have been restarted: it comes back by itself.

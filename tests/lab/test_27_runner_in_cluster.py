@@ -8,20 +8,11 @@ import secrets
 
 import pytest
 
-from tests.lab.driver import DOMAIN, Lab, eventually
-from tests.lab.people import Person, api, pipeline, trace
+from tests.lab.driver import Lab, eventually
+from tests.lab.people import PING, Person, answers, api, passed
 
 PROJECT = "demo/custom"
 NAMESPACE = "gitlab-runner"
-PING = (
-    """sed -i '/"\\/ping"/s/message("[^"]*")/message("{answer}")/' router.go && """
-    """sed -i '/"\\/ping"/s/"message":"[^"]*"/"message":"{answer}"/' router_test.go"""
-)
-
-
-@pytest.fixture(scope="module")
-def dev(lab: Lab) -> Person:
-    return Person.joins(lab, "dev", "demo")
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +20,6 @@ def in_cluster(lab: Lab, dev: Person) -> dict[str, int]:
     """The runner is in the cluster; what `pulumi up` has done for that."""
     lab.config("ci.runner", "kubernetes")
     return lab.up().succeeded().changes
-
-
-def logs_of(lab: Lab, sha: str) -> dict[str, str]:
-    """The logs of a commit's jobs, which have to succeed."""
-    done = pipeline(lab, PROJECT, sha)
-    logs = {job.name: trace(lab, PROJECT, job.id) for job in done.jobs.list(get_all=True)}
-    assert done.status == "success", {name: log[-2000:] for name, log in logs.items()}
-    return logs
-
-
-def answers(lab: Lab, answer: str) -> None:
-    """Waits until the service says so."""
-    expected = json.dumps({"message": answer}, separators=(",", ":"))
-    url = f"http://{PROJECT.replace('/', '-')}.k8s.{DOMAIN}/ping"
-    eventually(expected, lambda: lab.on("workstation", f"curl -sS --max-time 5 {url}").output == expected)
 
 
 def test_the_runner_moves_into_the_cluster(lab: Lab, in_cluster: dict[str, int]) -> None:
@@ -55,13 +31,15 @@ def test_the_runner_moves_into_the_cluster(lab: Lab, in_cluster: dict[str, int])
 
 def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, dev: Person, in_cluster: object) -> None:
     answer = f"by a pod, {secrets.token_hex(3)}"
-    logs = logs_of(lab, dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made in the cluster"))
+    logs = passed(
+        lab, PROJECT, dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made in the cluster")
+    )
     assert sorted(logs) == ["build", "deploy", "test"]
     for log in logs.values():
         assert "Using Kubernetes executor with image" in log
     assert "ok  \thello" in logs["test"]
     assert "STATUS: deployed" in logs["deploy"]
-    answers(lab, answer)
+    answers(lab, PROJECT, answer)
 
 
 def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person, in_cluster: object) -> None:
@@ -71,7 +49,7 @@ def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person
     job = json.dumps({"look": {"image": "$IMAGE_DOCKER", "script": [engine, "ls /cache", script]}})
     lab.workstation(f"cd {directory} && git checkout -qb look && cat >.gitlab-ci.yml <<'EOF'\n{job}\nEOF")
     lab.workstation(f"cd {directory} && git commit -qam 'Look around' && git push -q --force origin look")
-    log = logs_of(lab, lab.workstation(f"git -C {directory} rev-parse HEAD").strip())["look"]
+    log = passed(lab, PROJECT, lab.workstation(f"git -C {directory} rev-parse HEAD").strip())["look"]
     api(lab).projects.get(PROJECT).branches.delete("look")
     assert "Using Kubernetes executor with image" in log
     # Each line after when it was written, and by which of the two streams.
@@ -104,10 +82,12 @@ def test_it_comes_back_and_leaves_nothing(lab: Lab, dev: Person, in_cluster: obj
     claims = "kubectl get pv -o jsonpath='{.items[*].spec.claimRef.namespace}'"
     eventually("no volumes of its", lambda: NAMESPACE not in lab.workstation(claims).split())
     assert "gitlab-runner" in lab.on("gitlab", "docker ps --format '{{.Names}}'").succeeded().output.split()
-    logs = logs_of(lab, dev.pushes(dev.clones(PROJECT), PING.format(answer="pong"), "The answer of the beginning"))
+    logs = passed(
+        lab, PROJECT, dev.pushes(dev.clones(PROJECT), PING.format(answer="pong"), "The answer of the beginning")
+    )
     for log in logs.values():
         assert "Using Docker executor with image" in log
-    answers(lab, "pong")
+    answers(lab, PROJECT, "pong")
     # The runners in GitLab have been the same all the time.
     runners = api(lab).projects.get(PROJECT).runners.list(get_all=True)
     assert [runner.description for runner in runners] == [f"the platform's, for {PROJECT}"]
