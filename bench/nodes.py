@@ -198,23 +198,24 @@ def main() -> int:
             theirs = until_ready(lambda: script(second), second)
             return mine, theirs
 
+        def joins(*joining: Machine, share: float | None) -> float:
+            fresh(first)
+            fresh(*joining, share=share)
+            cluster.up(first).end()
+            took = until_done(lambda: cluster.up(first, *joining))
+            cluster.forget()
+            _lab("discard", *[machine.name for machine in joining])
+            return took
+
         def workers(share: float | None) -> tuple[float, float]:
-            took = []
-            for joining in ([second, *others], [second]):
-                fresh(first)
-                fresh(*joining, share=share)
-                cluster.up(first).end()
-                took.append(until_done(lambda: cluster.up(first, *joining)))  # noqa: B023 # called at once
-                cluster.forget()
-                _lab("discard", *[machine.name for machine in joining])
-            return took[0], took[1]
+            return joins(second, *others, share=share), joins(second, share=share)
 
         try:
             bare()  # not counted: fills the mirror's caches
             good = measure("from bare host to Ready", ("component", "script"), bare, BARE_BOUND)
-            joins = "`pulumi up` that joins workers"
-            good &= measure(f"{joins}, {SHARE} cores each", ("four", "one"), partial(workers, SHARE), WORKERS_BOUND)
-            measure(f"{joins}, {os.cpu_count()} cores in all", ("four", "one"), partial(workers, None), None)
+            what = "`pulumi up` that joins workers"
+            good &= measure(f"{what}, {SHARE} cores each", ("four", "one"), partial(workers, SHARE), WORKERS_BOUND)
+            measure(f"{what}, {os.cpu_count()} cores in all", ("four", "one"), partial(workers, None), None)
         finally:
             _lab("discard", *[machine.name for machine in SPARES])
     return 0 if good else 1

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 def kept(ratios: Sequence[float], bound: float | None) -> bool:
     """Print the median of the ratios, and their range; whether the median is within the bound, if there is one."""
     median = statistics.median(ratios)
-    if bound is None:
-        print(f"median ratio {median:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), no bound")
-        return True
-    verdict = "within" if median <= bound else "ABOVE"
-    print(f"median ratio {median:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), {verdict} the bound of {bound}")
-    return median <= bound
+    good = bound is None or median <= bound
+    verdict = "no bound" if bound is None else f"{'within' if good else 'ABOVE'} the bound of {bound}"
+    print(f"median ratio {median:.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), {verdict}")
+    return good
