@@ -7,8 +7,8 @@ PYTHON := $(LAB) --python
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-up: ## bring up the lab and stack dev; again: continues, or changes nothing
-	@$(LAB) up
+up: ## bring up the lab and stack dev; again: continues, or changes nothing; GITLAB=official takes GitLab's own images
+	@$(LAB) up $(if $(GITLAB),--gitlab $(GITLAB))
 
 preview: ## what `pulumi up` would do to stack dev
 	@$(LAB) preview

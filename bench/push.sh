@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a person does on the workstation to get a new answer served: push.sh push ANSWER, or by-hand ANSWER. Both print
-# when they began and when the answer was there, in seconds since 1970. The hands of bench/push.py, which puts `settings`,
+# when they began and when the answer was there, in seconds since 1970; `push.sh empty`, when a push began and when the
+# last of a pipeline's jobs would have begun its work, if none had any. The hands of bench/push.py, which puts `settings`,
 # `credentials`, `curl.conf`, `helm` and served.py beside this; `prepare` comes first, `back` and `clean` last.
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -59,6 +60,20 @@ by_hand() {
     --wait --timeout 5m
   wait "$served"
   report
+}
+
+empty() {
+  cd "$here/clone"
+  started=$EPOCHREALTIME
+  cp "$here/empty.yml" .gitlab-ci.yml
+  git commit --quiet --allow-empty --all --message "The jobs, empty"
+  git push --quiet
+  pipeline_succeeds
+  # For the next commit.
+  git checkout --quiet "$(<"$here/before")" -- .gitlab-ci.yml
+  local job
+  job=$(ask_gitlab "jobs?per_page=20" | jq -r --arg sha "$(git rev-parse HEAD)" '.[] | select(.commit.id == $sha and .name == "deploy").id')
+  echo "$started $(ask_gitlab "jobs/$job/trace" | sed -nE 's/.*arrived at ([0-9.]+).*/\1/p')"
 }
 
 run_tests() {
@@ -133,11 +148,11 @@ pipeline_succeeds() {
 }
 
 case ${1:-} in
-  prepare | back | clean) "$1" ;;
+  prepare | empty | back | clean) "$1" ;;
   push) push "$2" ;;
   by-hand) by_hand "$2" ;;
   *)
-    echo "usage: push.sh prepare | push ANSWER | by-hand ANSWER | back | clean" >&2
+    echo "usage: push.sh prepare | push ANSWER | by-hand ANSWER | empty | back | clean" >&2
     exit 2
     ;;
 esac

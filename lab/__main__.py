@@ -24,6 +24,7 @@ from lab import (
     machines,
     mirror,
     network,
+    originals,
     paths,
     stack,
     status,
@@ -57,8 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="the machines and stack dev on them, checked from the workstation")
-    commands.add_parser("machines", help="machines and mirror, without tools and stack")
+    up = commands.add_parser("up", help="the machines and stack dev on them, checked from the workstation")
+    only_machines = commands.add_parser("machines", help="machines and mirror, without tools and stack")
+    for each in (up, only_machines):
+        help_text = "whose images and charts of GitLab's a new lab takes; one that is there goes on with its own"
+        each.add_argument("--gitlab", choices=originals.CHOICES, help=help_text)
     commands.add_parser("preview", help="what `pulumi up` would do")
     commands.add_parser("down", help="remove the lab; caches stay")
     commands.add_parser("status", help="what runs, and which tools are used")
@@ -82,10 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 def _dispatch(chosen: argparse.Namespace) -> int:
     match chosen.command:
         case "up":
-            return _up()
+            return _up(chosen.gitlab)
         case "machines":
             plan = Plan(again="python -m lab machines")
-            add_machines(plan)
+            add_machines(plan, chosen.gitlab)
             _run(plan)
             return 0
         case "preview":
@@ -129,9 +133,9 @@ def _dispatch(chosen: argparse.Namespace) -> int:
     raise AssertionError(chosen.command)
 
 
-def _up() -> int:
+def _up(gitlab: str | None) -> int:
     started = time.monotonic()
-    plan = _prepared("make up")
+    plan = _prepared("make up", gitlab)
     plan.add("pulumi up", stack.up, plan.names())
     plan.add("workstation", workstation.set_up, ["pulumi up"])
     plan.add("verify", verify.run, ["workstation"])
@@ -153,14 +157,14 @@ def _spares(wanted: list[Machine]) -> int:
     return 0
 
 
-def _prepared(again: str) -> Plan:
+def _prepared(again: str, gitlab: str | None = None) -> Plan:
     """All that `pulumi` on stack dev needs: tools, machines, a filled mirror, the stack itself."""
     plan = Plan(again)
     plan.add("pulumi CLI", tools.build_cli)
     plan.add("plugins", tools.build_plugins)
     plan.add("tools", tools.choose, ["pulumi CLI", "plugins"])
     plan.add("stack", stack.prepare, ["tools"])
-    add_machines(plan)
+    add_machines(plan, gitlab)
     return plan
 
 
@@ -169,8 +173,12 @@ def _run(plan: Plan) -> None:
         plan.run()
 
 
-def add_machines(plan: Plan) -> None:
-    """Add the steps that bring up every machine, the mirror's content and known_hosts."""
+def add_machines(plan: Plan, gitlab: str | None = None) -> None:
+    """Add the steps that bring up every machine, the mirror's content and known_hosts.
+
+    `gitlab` is one of originals.CHOICES, or the lab's own choice.
+    """
+    choice = plan.add("whose GitLab", partial(originals.choose, name=gitlab))
     plan.add("ssh key", machines.make_key)
     plan.add("mirror CA", certificates.make)
     plan.add("engine", engine.up)
@@ -185,13 +193,13 @@ def add_machines(plan: Plan) -> None:
             partial(machines.up, machine=each),
             ["ssh key", "mirror CA", "network", f"image {each.image}"],
         )
-    plan.add("mirror images", mirror.fill, [f"machine {MIRROR.name}"])
+    plan.add("mirror images", mirror.fill, [choice, f"machine {MIRROR.name}"])
     kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))
-    plan.add("deploy images", deploy_images.fill, ["kubernetes add-ons", f"machine {MIRROR.name}"])
+    plan.add("deploy images", deploy_images.fill, [choice, "kubernetes add-ons", f"machine {MIRROR.name}"])
     # After Kubernetes, whose packages it shares.
-    plan.add("gitlab runner", gitlab_runner.build, ["kubernetes add-ons"])
+    plan.add("gitlab runner", gitlab_runner.build, [choice, "kubernetes add-ons"])
     plan.add("gitlab runner images", gitlab_runner.fill, ["gitlab runner", f"machine {MIRROR.name}"])
-    plan.add("charts", charts.publish, ["kubernetes add-ons", f"machine {MIRROR.name}"])
+    plan.add("charts", charts.publish, [choice, "kubernetes add-ons", f"machine {MIRROR.name}"])
     plan.add("go modules", go_modules.publish, [f"machine {MIRROR.name}"])
     plan.add("known hosts", machines.collect_known_hosts, [f"machine {each.name}" for each in MACHINES])
 

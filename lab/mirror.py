@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import base, engine, images, machines, paths
+from lab import base, engine, images, machines, originals, paths
 from lab.inventory import LABEL, MIRROR, MIRROR_NAME
 from lab.keys import content_key
 from lab.steps import LabError, StepLog
@@ -29,6 +29,7 @@ ROOT = "/srv/mirror"
 # The second: the stand-in of GitLab.
 _FOLDERS = (paths.SOURCES / "mirror/images", paths.SOURCES / "mirror/gitlab")
 _KEY_LABEL = f"{LABEL}.key"
+_NOT_OURS = ""
 
 
 def image_folders() -> list[Path]:
@@ -80,11 +81,18 @@ def provide(
 ) -> bool:
     """Build one image and push it under its upstream name, unless the mirror has it with the content key of `tag`.
 
-    `prepare` fills the folder that it is built from. Returns whether there was something to do.
+    `prepare` fills the folder that it is built from. Where the lab takes the original instead, it is copied, unless the
+    mirror has one: no name that the lab takes is given to another image later. Tells if there was something to do.
     """
     name, _, key = tag.rpartition(":")
     target = path_in_mirror(upstream)
-    if _key_in_mirror(target) == key:
+    there = _key_in_mirror(target)
+    if originals.takes(upstream):
+        if there == _NOT_OURS:
+            return False
+        originals.pull(log, upstream, target, _trust())
+        return True
+    if there == key:
         return False
     log.awaiting(f"building {upstream}")
     if not engine.has_image(tag):
@@ -173,8 +181,8 @@ def _for_the_web(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _key_in_mirror(target: str) -> str:
-    """The key of the image that the mirror has under that name, or nothing."""
+def _key_in_mirror(target: str) -> str | None:
+    """The key of the image that the mirror has under that name: _NOT_OURS if the lab has not built it, None if none is there."""
     done = subprocess.run(
         ["skopeo", "inspect", "--cert-dir", str(_trust()), "--config", f"docker://{target}"],
         capture_output=True,
@@ -182,9 +190,9 @@ def _key_in_mirror(target: str) -> str:
         check=False,
     )
     if done.returncode:
-        return ""
+        return None
     labels = json.loads(done.stdout).get("config", {}).get("Labels") or {}
-    return str(labels.get(_KEY_LABEL, ""))
+    return str(labels.get(_KEY_LABEL, _NOT_OURS))
 
 
 def _trust() -> Path:

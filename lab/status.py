@@ -5,7 +5,7 @@ from __future__ import annotations
 from docker.errors import NotFound
 from rich.table import Table
 
-from lab import engine, machines, stack, tools
+from lab import engine, machines, originals, stack, tools
 from lab.inventory import MACHINES
 from lab.steps import LabError, console
 
@@ -50,6 +50,7 @@ def show_tools() -> None:
     table = _table("tool", "used here")
     for tool in tools.all_tools():
         table.add_row(tool.name, tool.origin)
+    table.add_row("GitLab's images, charts", "GitLab's own" if originals.official() else "the lab's (lab/mirror)")
     console.print(table)
 
 

@@ -54,7 +54,7 @@ test:
 @pytest.fixture(scope="session")
 def program() -> Path:
     """The program `gitlab-runner`, built if need be."""
-    gitlab_runner.build(StepLog(paths.BUILD / "gitlab-runner.log"))
+    gitlab_runner.make(StepLog(paths.BUILD / "gitlab-runner.log"))
     return gitlab_runner.PROGRAMS / "gitlab-runner"
 
 
