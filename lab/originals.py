@@ -1,8 +1,8 @@
 """GitLab's own images and charts in place of the lab's, where they can be had: `make up GITLAB=official`.
 
 Owns the choice, which is the running lab's and goes with it, and how an original gets into the mirror. Where they are
-taken from is skopeo's and Helm's own matter: a registry in between is named in containers-registries.conf(5), a proxy by
-the usual variables. Nothing but the mirror's content changes: the stack pulls the same names from the same place.
+taken from is skopeo's and Helm's own matter: a registry in between is named in containers-registries.conf(5), a proxy
+by the usual variables. Nothing but the mirror's content changes: the stack pulls the same names from the same place.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def log(tmp_path: Path) -> StepLog:
 
 
 @pytest.fixture(autouse=True)
-def official(lab: Lab, tmp_path: Path, log: StepLog, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+def official(lab: Lab, tmp_path: Path, log: StepLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lab, with a choice of its own as long as the test runs, and a mirror in between for skopeo."""
     monkeypatch.setattr(originals, "_CHOICE", tmp_path / "choice")
     originals.choose(log, originals.OFFICIAL)
