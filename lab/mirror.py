@@ -182,7 +182,7 @@ def _for_the_web(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _key_in_mirror(target: str) -> str | None:
-    """The key of the image that the mirror has under that name; _NOT_OURS if the lab has not built it; None: no image."""
+    """The key of the image that the mirror has under that name, _NOT_OURS if the lab has not built it, or None."""
     done = subprocess.run(
         ["skopeo", "inspect", "--cert-dir", str(_trust()), "--config", f"docker://{target}"],
         capture_output=True,
