@@ -114,8 +114,21 @@ def test_the_deployer_reaches_its_own_namespace_only(lab: Lab) -> None:
             lab.on("workstation", f"{may} {refused}").failed()
         told = lab.on("workstation", "kubectl --kubeconfig /tmp/deployer get secrets -n demo-auto").failed()
         assert "forbidden" in told.output
+        # A pod with the node's disk would be root of the cluster.
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "escape", "namespace": "demo-custom"},
+            "spec": {
+                "containers": [{"name": "escape", "image": "escape"}],
+                "volumes": [{"name": "node", "hostPath": {"path": "/"}}],
+            },
+        }
+        apply = "kubectl --kubeconfig /tmp/deployer apply -f -"
+        told = lab.on("workstation", f"{apply} <<'EOF'\n{json.dumps(pod)}\nEOF").failed()
+        assert "violates PodSecurity" in told.output
     finally:
-        lab.workstation("rm /tmp/deployer")
+        lab.workstation("rm /tmp/deployer; kubectl delete pod escape -n demo-custom --ignore-not-found")
 
 
 def test_what_a_job_has_administers_nothing(lab: Lab, dev: Person) -> None:
