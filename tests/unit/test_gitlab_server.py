@@ -360,6 +360,19 @@ def test_token_is_renewed_in_another_period(machine: Machine, change: dict[str, 
     assert "revoke" not in (machine.root / "ruby").read_text(), "the old one is still in the stack's state"
 
 
+def test_a_renewed_token_is_of_the_kept_ones_owner(machine: Machine) -> None:
+    """Whatever the administrator is called."""
+    fake_gitlab(machine)
+    first = machine.run(SCRIPTS / "token.sh").stdout.strip()
+    assert "find_by_token('none')" in (machine.root / "ruby").read_text()
+    machine.run(SCRIPTS / "token.sh", PERIOD="8")
+    ruby = (machine.root / "ruby").read_text()
+    assert f"find_by_token('{first}')" in ruby and "'root'" not in ruby
+    machine.fake("docker", "cat; exit 1")
+    failed = machine.run(SCRIPTS / "token.sh", PERIOD="9")
+    assert failed.returncode == 1 and "glpat-" not in failed.stderr
+
+
 def test_token_that_gitlab_no_longer_takes_is_replaced(machine: Machine) -> None:
     fake_gitlab(machine)
     first = machine.run(SCRIPTS / "token.sh").stdout
