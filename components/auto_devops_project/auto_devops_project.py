@@ -267,9 +267,9 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         """
         name, namespace = self._name, {"namespace": self._namespace}
         provider = self._platform.kubernetes_provider
-        made = ClusterObject(
-            "core/v1", "Namespace", f"{name}-namespace", {"metadata": {"name": self._namespace}}, self, provider, []
-        )
+        # The account may make pods. One with the node's disk, network or privileges would be root of the cluster.
+        metadata = {"name": self._namespace, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
+        made = ClusterObject("core/v1", "Namespace", f"{name}-namespace", {"metadata": metadata}, self, provider, [])
 
         def inside(version: str, kind: str, role: str, called: str, content: Mapping[str, Any]) -> ClusterObject:
             metadata = {"name": called, **namespace, **content.get("metadata", {})}

@@ -1,5 +1,5 @@
 """The certificate authority."""
 
-from components.ca.ca import CA, CaArgs, Certificate
+from components.ca.ca import CA, CaArgs, Certificate, Engine
 
-__all__ = ["CA", "CaArgs", "Certificate"]
+__all__ = ["CA", "CaArgs", "Certificate", "Engine"]

@@ -19,6 +19,9 @@ HOURS_PER_DAY = 24
 SERVER_USES = ("digital_signature", "key_encipherment", "server_auth")
 CLIENT_USES = ("digital_signature", "client_auth")
 
+Engine = Literal["shared", "gitlab"]
+"""A Docker engine that others reach: the one that people and jobs build on, and that of GitLab's machine."""
+
 
 @dataclass(frozen=True)
 class CaArgs:
@@ -58,8 +61,6 @@ class CA(pulumi.ComponentResource):
 
     certificate: pulumi.Output[str]
     """The root certificate (PEM): what has to be trusted."""
-    clients_certificate: pulumi.Output[str]
-    """The root of client certificates (PEM): what a server that asks for one checks it against, and nothing else."""
 
     def __init__(self, name: str, args: CaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:CA", name, None, opts)
@@ -78,12 +79,7 @@ class CA(pulumi.ComponentResource):
             root = self._root(f"{name}-root", f"{args.domain} root CA", key)
             self._issuer = self.certificate = root.cert_pem
             self._issuer_key = key.private_key_pem
-        # Whoever has a client certificate becomes root on the registry machine. So those come from a root of their own,
-        # which is trusted for nothing else: a CA brought along may have given certificates to a whole company.
-        clients_key = self._key(f"{name}-clients-root")
-        clients_root = self._root(f"{name}-clients-root", f"{args.domain} Docker clients", clients_key)
-        self.clients_certificate = clients_root.cert_pem
-        self._clients_issuer_key = clients_key.private_key_pem
+        self._client_roots: dict[Engine, tuple[pulumi.Output[str], pulumi.Output[str]]] = {}
         self.register_outputs({"certificate": self.certificate})
 
     def issue_server(
@@ -95,10 +91,13 @@ class CA(pulumi.ComponentResource):
             name, dns_names[0], SERVER_USES, dns_names, ip_addresses, issuer, self._intermediates, parent
         )
 
-    def issue_client(self, name: str, common_name: str, *, parent: pulumi.Resource) -> Certificate:
-        """A client's certificate, good for nothing but proving who `common_name` is."""
-        issuer = (self.clients_certificate, self._clients_issuer_key)
-        return self._issue(name, common_name, CLIENT_USES, (), (), issuer, "", parent)
+    def issue_client(self, name: str, common_name: str, engine: Engine, *, parent: pulumi.Resource) -> Certificate:
+        """A client's certificate, good for nothing but proving to `engine` who `common_name` is."""
+        return self._issue(name, common_name, CLIENT_USES, (), (), self._client_root(engine), "", parent)
+
+    def client_ca(self, engine: Engine) -> pulumi.Output[str]:
+        """The root of `engine`'s clients (PEM): what the engine checks them against, and nothing else does."""
+        return self._client_root(engine)[0]
 
     def trust(self, host: Host, extra_certificate: str | None = None) -> pulumi.Resource:
         """Installs the root on `host`, and `extra_certificate` (PEM, such as a mirror's CA) beside it."""
@@ -118,6 +117,19 @@ class CA(pulumi.ComponentResource):
         return tls.PrivateKey(
             f"{name}-key", algorithm=args.algorithm, **size, opts=pulumi.ResourceOptions(parent=parent or self)
         )
+
+    def _client_root(self, engine: Engine) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        # Whoever has a client certificate becomes root on the engine's machine. So those come from a root of their own,
+        # which is trusted for nothing else: a CA brought along may have given certificates to a whole company. And each
+        # engine has another: every job has a certificate for the shared one.
+        if engine not in self._client_roots:
+            name, domain = f"{self._name}-clients-root", self._args.domain
+            common_name = f"{domain} Docker clients"
+            if engine != "shared":
+                name, common_name = f"{self._name}-{engine}-clients-root", f"{engine}.{domain} Docker clients"
+            key = self._key(name)
+            self._client_roots[engine] = (self._root(name, common_name, key).cert_pem, key.private_key_pem)
+        return self._client_roots[engine]
 
     def _root(self, name: str, common_name: str, key: tls.PrivateKey) -> tls.SelfSignedCert:
         return tls.SelfSignedCert(

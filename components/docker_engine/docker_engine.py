@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.ca import CA
+from components.ca import CA, Engine
 from components.host import Host, Script
 from components.templates import render
 
@@ -19,9 +19,13 @@ PLAIN_PORT = 2375
 
 @dataclass(frozen=True)
 class RemoteAccess:
-    """TCP 2376 with mutual TLS, under `dns_names` and the host's address. `unprotected` opens plain 2375 as well."""
+    """TCP 2376 with mutual TLS, under `dns_names` and the host's address, for clients that `ca` knows for `engine`.
+
+    `unprotected` opens plain 2375 as well.
+    """
 
     ca: CA
+    engine: Engine
     dns_names: Sequence[str]
     unprotected: bool = False
 
@@ -104,7 +108,7 @@ class DockerEngine(pulumi.ComponentResource):
             server = args.remote.ca.issue_server(
                 f"{name}-server", args.remote.dns_names, [args.host.address], parent=self
             )
-            files |= {"ca.pem": args.remote.ca.clients_certificate, "cert.pem": server.chain, "key.pem": server.key}
+            files |= {"ca.pem": args.remote.ca.client_ca(args.remote.engine), "cert.pem": server.chain, "key.pem": server.key}
             if args.remote.unprotected:
                 files |= plain_relay()
         engine = args.host.run(

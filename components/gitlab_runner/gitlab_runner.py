@@ -81,7 +81,7 @@ class GitLabRunner(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GitLabRunnerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:GitLabRunner", name, None, opts)
-        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", parent=self)
+        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", "shared", parent=self)
         names = [registration.name for registration in args.registrations]
         tokens: pulumi.Output[list[str]] = pulumi.Output.secret(
             pulumi.Output.all(*[registration.token for registration in args.registrations])

@@ -114,7 +114,7 @@ class KubernetesRunner(pulumi.ComponentResource):
                 args.ready,
             )
         ]
-        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", parent=self)
+        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", "shared", parent=self)
         certificates = self._secret(CERTIFICATES, {f"gitlab.{args.domain}.crt": args.ca.certificate})
         engine = self._secret(
             CLIENT_SECRET,

@@ -231,7 +231,7 @@ class GitLabServer(pulumi.ComponentResource):
                 host=args.host,
                 trusted=args.trusted,
                 registry_mirrors=args.registry_mirrors,
-                remote=RemoteAccess(args.ca, [gitlab_name]),
+                remote=RemoteAccess(args.ca, "gitlab", [gitlab_name]),
             ),
             # Stacks from before there was a GitLabServer have the engine by another name. Without the alias it would be
             # installed once more, and then removed.
@@ -239,7 +239,7 @@ class GitLabServer(pulumi.ComponentResource):
                 parent=self, aliases=[pulumi.Alias(name="gitlab-docker", parent=pulumi.ROOT_STACK_RESOURCE)]
             ),
         )
-        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", parent=self)
+        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", "gitlab", parent=self)
         return docker.Provider(
             f"{name}-engine",
             host=engine.endpoint,

@@ -84,12 +84,12 @@ class RegistryHost(pulumi.ComponentResource):
                 host=args.host,
                 trusted=args.trusted,
                 registry_mirrors=args.registry_mirrors,
-                remote=RemoteAccess(args.ca, [docker_name], unprotected=args.unprotected_tcp),
+                remote=RemoteAccess(args.ca, "shared", [docker_name], unprotected=args.unprotected_tcp),
                 prune=args.prune,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", parent=self)
+        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", "shared", parent=self)
         self.provider = docker.Provider(
             f"{name}-engine",
             host=engine.endpoint,

@@ -96,6 +96,7 @@ def test_the_deployer_reaches_its_own_namespace_only(lab: Lab) -> None:
     variables = {v.key: v for v in api(lab).projects.get("demo/custom").variables.list(get_all=True)}
     kubeconfig = variables["KUBECONFIG"]
     assert kubeconfig.variable_type == "file"
+    assert kubeconfig.protected, "jobs of unprotected branches would get it"
     lab.workstation(f"umask 077; cat >/tmp/deployer <<'EOF'\n{kubeconfig.value}\nEOF")
     try:
         may = "kubectl --kubeconfig /tmp/deployer auth can-i --quiet"
@@ -113,20 +114,41 @@ def test_the_deployer_reaches_its_own_namespace_only(lab: Lab) -> None:
             lab.on("workstation", f"{may} {refused}").failed()
         told = lab.on("workstation", "kubectl --kubeconfig /tmp/deployer get secrets -n demo-auto").failed()
         assert "forbidden" in told.output
+        # A pod with the node's disk would be root of the cluster.
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "escape", "namespace": "demo-custom"},
+            "spec": {
+                "containers": [{"name": "escape", "image": "escape"}],
+                "volumes": [{"name": "node", "hostPath": {"path": "/"}}],
+            },
+        }
+        apply = "kubectl --kubeconfig /tmp/deployer apply -f -"
+        told = lab.on("workstation", f"{apply} <<'EOF'\n{json.dumps(pod)}\nEOF").failed()
+        assert "violates PodSecurity" in told.output
     finally:
-        lab.workstation("rm /tmp/deployer")
+        lab.workstation("rm /tmp/deployer; kubectl delete pod escape -n demo-custom --ignore-not-found")
 
 
-def test_a_jobs_token_administers_nothing(lab: Lab, dev: Person) -> None:
-    """Asked from a job, by what a job has."""
+def test_what_a_job_has_administers_nothing(lab: Lab, dev: Person) -> None:
+    """Asked from a job: its token, and the client certificate, which opens the shared engine alone."""
     directory = dev.clones("demo/custom")
     asks = " ".join(("users?per_page=1", "runners/all", "application/settings", "projects/demo%2Fauto/variables"))
     asked = 'curl -sS -o /dev/null -w "%{http_code}" -H "JOB-TOKEN: $CI_JOB_TOKEN" "$CI_API_V4_URL'
+    # With TLS 1.2 a client hears of its refusal for sure: it is part of the handshake there.
+    engine = "curl -sS -o /dev/null -w '%{http_code}' --max-time 20 --tls-max 1.2"
+    options = {"--cacert": "ca", "--cert": "cert", "--key": "key"}
+    certificate = " ".join(f"{option} $DOCKER_CERT_PATH/{file}.pem" for option, file in options.items())
     job = f"""look:
   image: $IMAGE_KUBERNETES
   script:
     - |
       for path in {asks} job; do echo "$path $({asked}/$path")"; done
+      for name in docker gitlab; do
+        echo "engine of $name $({engine} {certificate} "https://$name.{DOMAIN}:2376/version" || true)"
+      done
+      echo "kubeconfig ${{KUBECONFIG:+given}}."
 """
     lab.workstation(f"cd {directory} && git checkout -qb look && cat >.gitlab-ci.yml <<'EOF'\n{job}EOF")
     lab.workstation(f"cd {directory} && git commit -qam 'Look around' && git push -q --force origin look")
@@ -138,8 +160,10 @@ def test_a_jobs_token_administers_nothing(lab: Lab, dev: Person) -> None:
     assert "job 200" in log
     for path in asks.split():
         assert any(f"{path} {code}" in log for code in (401, 403, 404)), log
-    # Neither branch is protected: what only the deployment may have is not given to it.
-    assert "KUBECONFIG" not in log
+    assert "engine of docker 200" in log, log
+    assert "engine of gitlab 000" in log and "alert" in log, log
+    # The branch is not protected: what only the deployment may have is not given to it.
+    assert "kubeconfig ." in log, log
     api(lab).projects.get("demo/custom").branches.delete("look")
 
 

@@ -304,7 +304,10 @@ def test_registry_login_reaches_jobs_and_cluster() -> None:
 
 
 def test_account_may_do_what_a_deployment_needs_in_its_namespace_alone(custom: Recorder) -> None:
-    assert custom.one("project-hello-namespace").inputs["metadata"] == {"name": "team-hello"}
+    namespace = custom.one("project-hello-namespace").inputs["metadata"]
+    # Who may make pods that mount the node's disk is root of the cluster.
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    assert namespace == {"name": "team-hello", "labels": labels}
     for name, kind in {
         "account": "ServiceAccount",
         "role": "Role",

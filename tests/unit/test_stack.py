@@ -144,6 +144,26 @@ def test_docker_clients_are_checked_against_their_own_root(good_stack: Recorder)
     assert "client_auth" not in server["allowedUses"]
 
 
+def test_a_client_of_one_engine_is_none_of_the_other(good_stack: Recorder) -> None:
+    """Every job has a certificate for the shared engine; with it on GitLab's, it would be root on GitLab's machine."""
+    roots = {"registry-host": "CERT ca-clients-root\n", "gitlab-server": "CERT ca-gitlab-clients-root\n"}
+    for name, root in roots.items():
+        assert files(good_stack, f"{name}-docker-engine")["files/ca.pem"] == root
+        assert good_stack.one(f"{name}-client-certificate").inputs["caCertPem"] == root
+        provider = good_stack.one(f"{name}-engine").inputs
+        assert provider["certMaterial"] == f"CERT {name}-client-certificate\n"
+    issued = good_stack.of_type("tls:index/locallySignedCert:LocallySignedCert")
+    assert [c.name for c in issued if c.inputs["caCertPem"] == roots["gitlab-server"]] == [
+        "gitlab-server-client-certificate"
+    ]
+    subjects = {r.name: plain(r.inputs["subject"]) for r in good_stack.of_type("tls:index/selfSignedCert:SelfSignedCert")}
+    assert subjects["ca-clients-root"] == {
+        "commonName": "devops.example.com Docker clients",
+        "organization": "auto-devops",
+    }, "existing stacks keep theirs"
+    assert subjects["ca-gitlab-clients-root"]["commonName"] == "gitlab.devops.example.com Docker clients"
+
+
 def test_certificates_carry_wildcards_and_addresses(good_stack: Recorder) -> None:
     request = good_stack.one("registry-host-wildcard-request").inputs
     assert request["dnsNames"] == ["*.devops.example.com", "devops.example.com", "*.k8s.devops.example.com"]

@@ -17,18 +17,20 @@ ask() {
     -K - "https://$NAME:${2:-443}$1" || true
 }
 
-# run_ruby FILE [TOKEN [EXPIRES]]: runs a file of Ruby in GitLab, by standard input, since it has the token in it.
+# run_ruby FILE TOKEN [EXPIRES [KEPT]]: runs a file of Ruby in GitLab, by standard input, since it has tokens in it.
 run_ruby() {
   local ruby log
   ruby=$(<"$1")
-  ruby=${ruby//@TOKEN@/${2:-}}
+  ruby=${ruby//@TOKEN@/$2}
   ruby=${ruby//@EXPIRES@/${3:-}}
+  ruby=${ruby//@KEPT@/${4:-none}}
   log=$(mktemp)
   if ! printf '%s\n' "$ruby" | docker exec -i gitlab gitlab-rails runner - >"$log" 2>&1; then
     log=$(tail -n 15 "$log")
-    if [ -n "${2:-}" ]; then log=${log//$2/[hidden]}; fi
+    log=${log//$2/[hidden]}
+    if [ -n "${4:-}" ]; then log=${log//$4/[hidden]}; fi
     say "$log"
-    fail "gitlab-rails runner failed with $(basename "$1") (its last lines are above)" "it to change root's access tokens" \
+    fail "gitlab-rails runner failed with $(basename "$1") (its last lines are above)" "it to change an administrator's access tokens" \
       "on $(hostname): docker exec gitlab gitlab-ctl status; then run pulumi up again"
   fi
 }

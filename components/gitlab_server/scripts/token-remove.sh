@@ -4,5 +4,8 @@ set -euo pipefail
 # shellcheck source=components/gitlab_server/scripts/gitlab.sh
 . "$FILES/gitlab.sh"
 
-if [ "$KEEP_DATA" = true ] && [ -e "$OWN/token" ] && running; then run_ruby "$FILES/revoke-all.rb"; fi
+if [ "$KEEP_DATA" = true ] && [ -s "$OWN/token" ] && running; then
+  read -r _ _ value <"$OWN/token"
+  run_ruby "$FILES/revoke-all.rb" "$value"
+fi
 rm -f "$OWN/token" "$OWN/token.new"

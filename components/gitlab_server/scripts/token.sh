@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The stack's own access to GitLab's API, made without a browser: a personal access token of root, which lasts DAYS days.
+# The stack's own access to GitLab's API, made without a browser: a personal access token of an administrator, which lasts DAYS
+# days.
 # Prints the token. In another PERIOD there is another one; otherwise it is the one that was made before, while it is good.
 set -euo pipefail
 # shellcheck source=components/gitlab_server/scripts/gitlab.sh
@@ -21,9 +22,10 @@ answered() {
   [ "$answer" = 200 ] || [ "$answer" = 401 ]
 }
 
-value=
+value= former=
 if [ -s "$kept" ]; then
   read -r made_in lasts value <"$kept"
+  former=$value
   if [ "$made_in $lasts" != "$PERIOD $DAYS" ]; then
     say "the access token is renewed"
     value=
@@ -35,7 +37,7 @@ fi
 
 if [ -z "$value" ]; then
   value=glpat-$(od -An -v -N 20 -t x1 /dev/urandom | tr -d ' \n')
-  run_ruby "$FILES/token.rb" "$value" "$(date -u -d "+$DAYS days" +%F)"
+  run_ruby "$FILES/token.rb" "$value" "$(date -u -d "+$DAYS days" +%F)" "$former"
   accepted "$value" || fail "a new access token that GitLab's API refuses" "GET /api/v4/personal_access_tokens/self to answer 200" \
     "look in GitLab's admin area, Settings, General, at what is required of access tokens; then run pulumi up again"
   (umask 077 && printf '%s %s %s\n' "$PERIOD" "$DAYS" "$value" >"$kept.new")

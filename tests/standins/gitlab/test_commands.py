@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import gitlab
 import pytest
 
+from components.gitlab_server.gitlab_server import SCRIPTS
 from tests.standins.gitlab.installation import Installation, Runner
 from tests.standins.gitlab.test_pipelines import pipeline_of, push, taken
 
+DATABASE = "var/opt/gitlab/postgresql/data/gitlabhq_production.sqlite3"
 FIRST, SECOND = "glpat-first-0123456789abc", "glpat-second-0123456789ab"
 
 
@@ -52,6 +58,41 @@ def test_tokens_without_a_browser(own: Installation, tmp_path: Path) -> None:
     assert set(found) == {"stack", "other"}
     assert found["stack"].scopes == ["api", "write_repository"]
     assert ruby(own, "puts User.find_by(username: 'root').personal_access_tokens.active.count") == "2\n"
+
+
+def test_the_stacks_own_programs_know_the_administrator_by_any_name(own: Installation) -> None:
+    """As the stack's scripts run them."""
+    values = {"@TOKEN@": "glpat-own-0123456789abcde", "@EXPIRES@": str(datetime.now(UTC).date() + timedelta(days=90))}
+
+    def run(name: str, **more: str) -> subprocess.CompletedProcess[str]:
+        text = (SCRIPTS / name).read_text()
+        for key, value in (values | more).items():
+            text = text.replace(key, value)
+        return own.command("gitlab-rails", "runner", "-", stdin=text)
+
+    def rename(before: str, after: str) -> None:
+        # The lab's API renames nobody.
+        with closing(sqlite3.connect(own.root / DATABASE)) as database, database:
+            database.execute("update users set username = ? where username = ?", (after, before))
+
+    rename("root", "boss")
+    try:
+        assert run("token.rb", **{"@KEPT@": "none"}).returncode == 0
+        newer = {"@TOKEN@": "glpat-own-new-0123456789abc", "@KEPT@": values["@TOKEN@"]}
+        assert run("token.rb", **newer).returncode == 0
+        assert run("revoke.rb", **newer).returncode == 0
+        client = own.client(newer["@TOKEN@"])
+        client.auth()
+        assert client.user and client.user.username == "boss"
+        with pytest.raises(gitlab.GitlabAuthenticationError):
+            own.client(values["@TOKEN@"]).auth()
+        assert run("revoke-all.rb", **newer).returncode == 0
+        with pytest.raises(gitlab.GitlabAuthenticationError):
+            client.auth()
+        lost = run("revoke.rb", **{"@TOKEN@": "glpat-nobody-knows-this-one"})
+        assert lost.returncode == 1 and "does not know the access token" in lost.stderr
+    finally:
+        rename("boss", "root")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 The language here is assignments and chains of calls on literals and on the objects below:
 
     user = User.find_by_username('root')                    also User.find_by(username: 'root')
+    user = User.admins.active.find_by(id: token&.user_id) || User.admins.active.order(:id).first || raise('none')
     token = user.personal_access_tokens.create(name: 'n', scopes: ['api'], expires_at: '2027-01-31')    also create!
     token.set_token('glpat-…')
     token.save!                                             also save
     token = PersonalAccessToken.find_by_token('glpat-…')
     user.personal_access_tokens.active.where(name: 'n').where.not(id: token.id).each(&:revoke!)
     token.revoke!
-    puts token.id                                           also name, token, username
+    puts token.id                                           also name, user, user_id, token, username
     365.days.from_now                                       as expires_at
 
 Anything else ends with the line and what was not understood, and nothing of the program is done.
@@ -45,6 +46,14 @@ class _Call:
 
 
 @dataclass
+class _Either:
+    """`first || second`"""
+
+    first: Any
+    second: Any
+
+
+@dataclass
 class _Statement:
     target: str | None
     value: Any
@@ -74,11 +83,16 @@ class _Parser(Reader):
         return _Statement(target, self.value(), line)
 
     def value(self) -> object:
+        found = self._chain()
+        return _Either(found, self.value()) if self.accept("||") else found
+
+    def _chain(self) -> object:
         token = self.token
         found: object
         if token.kind == "name" and token.text not in {"true", "false", "nil"}:
             self.take()
-            found = _Call(None, token.text, [], {}, token.line)
+            arguments = self._arguments()[0] if token.text == "raise" and self.accept("(") else []
+            found = _Call(None, token.text, arguments, {}, token.line)
         else:
             found = self.literal()
         while self.at(".", "&.") or self._continued():
@@ -147,7 +161,12 @@ class Runner:
         self._site = site
         self._out = out
         self._names: dict[str, Any] = {
-            "User": _Object("User", find_by_username=self._user_by_name, find_by=self._user_by),
+            "User": _Object(
+                "User",
+                find_by_username=self._user_by_name,
+                find_by=self._user_by,
+                admins=_reader(lambda: self._users("admin")),
+            ),
             "PersonalAccessToken": _Object("PersonalAccessToken", find_by_token=self._token_by_value),
         }
 
@@ -165,6 +184,9 @@ class Runner:
             return [self._value(item, what) for item in node]
         if isinstance(node, dict):
             return {key: self._value(item, what) for key, item in node.items()}
+        if isinstance(node, _Either):
+            first = self._value(node.first, what)
+            return first if first not in (None, False) else self._value(node.second, what)
         if not isinstance(node, _Call):
             return node
         try:
@@ -181,6 +203,8 @@ class Runner:
         if node.name == "puts" and node.receiver is None:
             self._out(self._shown(arguments[0]))
             return None
+        if node.receiver is None and node.name == "raise":
+            raise RubyError(str(arguments[0]) if arguments else "unhandled exception")
         if node.receiver is None:
             if node.name not in self._names:
                 raise RubyError(f"{node.name} is not defined, or not supported by the lab's GitLab")
@@ -219,7 +243,36 @@ class Runner:
         return self._user(str(keywords.get("username")))
 
     def _user(self, username: str) -> Any:
-        row = self._site.db.row("select * from users where username = ?", username)
+        return self._user_of(self._site.db.row("select * from users where username = ?", username))
+
+    def _users(self, where: str) -> _Object:
+        """The users for whom the condition holds, in the order of their ids."""
+
+        def find_by(arguments: list[Any], keywords: dict[str, Any]) -> Any:
+            _exactly("find_by", arguments, keywords, 0, {"id"})
+            row = self._site.db.row(f"select * from users where {where} and id = ?", keywords.get("id"))
+            return self._user_of(row)
+
+        def order(arguments: list[Any], keywords: dict[str, Any]) -> Any:
+            _exactly("order", arguments, keywords, 1, set())
+            if arguments[0] != "id":
+                raise RubyError("order takes :id only")
+            return self._users(where)
+
+        return _Object(
+            "User::Relation",
+            active=_reader(lambda: self._users(f"{where} and state = 'active'")),
+            find_by=find_by,
+            order=order,
+            first=_reader(
+                lambda: self._user_of(self._site.db.row(f"select * from users where {where} order by id limit 1"))
+            ),
+        )
+
+    def _user_by_id(self, number: int) -> Any:
+        return self._user_of(self._site.db.row("select * from users where id = ?", number))
+
+    def _user_of(self, row: Row | None) -> Any:
         if row is None:
             return None
         return _Object(
@@ -327,6 +380,8 @@ class Runner:
                 "revoke": _reader(revoke),
                 "id": _reader(lambda: row["id"]),
                 "name": _reader(lambda: row["name"]),
+                "user": _reader(lambda: self._user_by_id(row["user_id"])),
+                "user_id": _reader(lambda: row["user_id"]),
                 "expires_at": _reader(lambda: row["expires_at"]),
             },
         )
