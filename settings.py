@@ -618,10 +618,15 @@ class ProjectSettings(Section):
     )
     source: LocalPath | None = Field(
         None,
-        description="a directory whose files become the first commit, where the repository is empty; never later",
+        description="a directory whose files, but what its .gitignore names, become the first commit, where the "
+        "repository is empty; never later",
         examples=["services/hello-custom"],
     )
-    branch: Branch = Field("main", description="the default branch, which is protected", examples=["main"])
+    branch: Branch = Field(
+        "main",
+        description="the default branch, which is protected; not to be changed once the project is there",
+        examples=["main"],
+    )
     keep_repository: bool = Field(
         True,
         description="true refuses to delete the repository when the project is taken out of the settings; to delete "
@@ -759,6 +764,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "mirrors": MirrorSettings,
 }
 KEPT_REPOSITORIES = "keptRepositories"
+PROJECTS = "projects"
 KEYS = ("domain", "repair", "hosts", "projects", *SECTIONS)
 TEXTS = ("domain", "repair")
 LISTS = ("projects",)
@@ -786,13 +792,19 @@ def load() -> Settings:
     own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     secret = {key for key in own if pulumi.runtime.is_config_secret(prefix + key)}
     try:
-        return parse(own, secret, _kept_repositories())
+        outputs = _outputs()
+        return parse(own, secret, outputs.get(KEPT_REPOSITORIES, []), _branches(outputs.get(PROJECTS, {})))
     except SettingsError as error:
         raise pulumi.RunError(report(error.problems, pulumi.get_stack())) from None
 
 
-def _kept_repositories() -> list[str]:
-    """The stack's output of that name, as its last `up` left it."""
+def _branches(projects: Mapping[str, Mapping[str, str]]) -> dict[str, str | None]:
+    """The default branches by group/name, from the stack's output; one of an older program has none."""
+    return {"/".join(found["url"].split("/")[-2:]): found.get("branch") for found in projects.values()}
+
+
+def _outputs() -> dict[str, Any]:
+    """The stack's outputs, as its last `up` left them."""
     # The engine's own function, which leaves nothing in the state, as a StackReference would.
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     limit = time.monotonic() + 10
@@ -806,18 +818,20 @@ def _kept_repositories() -> list[str]:
                 raise
             time.sleep(0.05)
         else:
-            return list(answer.get("outputs", {}).get(KEPT_REPOSITORIES, []))
+            return dict(answer.get("outputs", {}))
 
 
 def parse(
     config: Mapping[str, Any],
     secret_keys: set[str] | frozenset[str] = frozenset(),
     kept_repositories: Sequence[str] = (),
+    branches: Mapping[str, str | None] | None = None,
 ) -> Settings:
     """Settings from the texts that Pulumi hands over (objects as JSON) or from values already decoded.
 
     `secret_keys` are the top-level keys that hold a secret somewhere, `kept_repositories` the projects (group/name)
-    that the stack has and may not delete. Raises `SettingsError` with all problems.
+    that the stack has and may not delete, `branches` all that it has, with their default branches where known. Raises
+    `SettingsError` with all problems.
     """
     problems: list[Problem] = []
     values = _decode(config, problems)
@@ -857,6 +871,7 @@ def parse(
         hosts=hosts,
         sections=sections,
         projects=projects,
+        branches=branches or {},
         secret_keys=secret_keys,
     )
     problems.extend(checked.problems)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 
 pytest.importorskip("docker", reason="the lab needs requirements-dev.txt")
 
-from lab import machines, stack, verify  # noqa: E402
-from lab.steps import LabError, StepLog  # noqa: E402
+from lab import machines, stack, verify
+from lab.steps import LabError, StepLog
 
 GITLAB = "https://gitlab.lab"
 URL = "http://team-hello.k8s.lab"
@@ -39,8 +40,8 @@ class Lab:
 
         patch.setattr(stack, "outputs", lambda secret=False: outputs)
         patch.setattr(machines, "on_workstation", lambda line: self.answers.pop(0))
-        patch.setattr(verify.subprocess, "run", ask_gitlab)
-        patch.setattr(verify.time, "sleep", lambda _: None)
+        patch.setattr(subprocess, "run", ask_gitlab)
+        patch.setattr(time, "sleep", lambda _: None)
 
 
 @pytest.fixture
