@@ -800,7 +800,9 @@ def load() -> Settings:
 
 def _branches(projects: Mapping[str, Mapping[str, str]]) -> dict[str, str | None]:
     """The default branches by group/name, from the stack's output; one of an older program has none."""
-    return {"/".join(found["url"].split("/")[-2:]): found.get("branch") for found in projects.values()}
+    return {
+        "/".join(found["url"].split("/")[-2:]): found.get("branch") for found in projects.values() if "url" in found
+    }
 
 
 def _outputs() -> dict[str, Any]:
