@@ -235,7 +235,7 @@ if gitlab and stack.gitlab.host:
         [Registration(name, project.runner_token) for name, project in projects.items()],
     )
 pulumi.export(settings.KEPT_REPOSITORIES, stack.kept_repositories)
-pulumi.export("projects", {name: project.addresses for name, project in projects.items()})
+pulumi.export(settings.PROJECTS, {name: project.addresses for name, project in projects.items()})
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)
 pulumi.export("dnsServer", dns_server)

@@ -28,16 +28,17 @@ from settings_problems import NAMESPACE, Problem, problems_of, rejected, report,
 
 # What DNS leaves of a name's 253 characters below <group>-<project>.k8s
 DOMAIN_LIMIT = 253 - len(".k8s.") - 63
-LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
+# Used with `fullmatch`: `$` would let a line break at the end through.
+LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 IMAGE = re.compile(
     # registry host with a dot or port, repository path, and a tag or digest: what is pulled must not depend on defaults
-    r"^(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/(?P<path>[a-z0-9._/-]+)"
-    r"(?::[A-Za-z0-9_][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+    r"(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/(?P<path>[a-z0-9._/-]+)"
+    r"(?::[A-Za-z0-9_][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 # How the version stands in the tag of GitLab's images.
-GITLAB_VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?$")
+GITLAB_VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?\Z")
 GITLAB_CHARTS = "https://charts.gitlab.io"
-CALENDAR = re.compile(r"^[A-Za-z0-9*,./~: -]+$")
+CALENDAR = re.compile(r"[A-Za-z0-9*,./~: -]+")
 
 
 def _text(value: object) -> str:
@@ -63,7 +64,7 @@ def _domain(value: object) -> str:
     if (
         len(labels) < 2
         or len(text) > DOMAIN_LIMIT
-        or not all(LABEL.match(label) for label in labels)
+        or not all(LABEL.fullmatch(label) for label in labels)
         or labels[-1].isdigit()
     ):
         raise rejected("a DNS domain of at least two labels, such as devops.example.com")
@@ -99,7 +100,7 @@ def _path(value: object) -> Path:
 
 def _image(value: object) -> str:
     text = _text(value)
-    match = IMAGE.match(text)
+    match = IMAGE.fullmatch(text)
     if not match or (":" not in text.rsplit("/", 1)[-1] and "@" not in text):
         raise rejected(
             "an image with its registry and a tag or digest, such as docker.io/library/nginx:1.28-alpine",
@@ -121,7 +122,7 @@ def _directory(value: object) -> str:
     text = _text(value)
     first, *rest = text.removeprefix("/").split("/")
     parts = (first, *rest)
-    plain = text.startswith("/") and all(re.match(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", part) for part in parts)
+    plain = text.startswith("/") and all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", part) for part in parts)
     system = ("bin", "boot", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "tmp", "usr")
     if not plain or not rest or first in system:
         raise rejected(
@@ -133,21 +134,21 @@ def _directory(value: object) -> str:
 
 def _image_registry(value: object) -> str:
     text = _text(value)
-    if "://" in text or text.endswith("/") or not re.match(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", text):
+    if "://" in text or text.endswith("/") or not re.fullmatch(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?", text):
         raise rejected("a registry's host, port and path without scheme, such as mirror.corp:5000/hub")
     return text
 
 
 def _https_url(value: object) -> str:
     text = _text(value)
-    if not re.match(r"^https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?$", text):
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?", text):
         raise rejected("an https:// URL; a mirror without TLS would need an insecure engine")
     return text
 
 
 def _host_key(value: object) -> str:
     parts = _text(value).split()
-    if len(parts) < 2 or not re.match(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))$", parts[0]):
+    if len(parts) < 2 or not re.fullmatch(r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))", parts[0]):
         raise rejected("a host's public key as in /etc/ssh/ssh_host_ecdsa_key.pub: its type and its base64 text")
     settings_checks.require_public_key(" ".join(parts[:2]))
     return " ".join(parts[:2])
@@ -155,28 +156,28 @@ def _host_key(value: object) -> str:
 
 def _calendar(value: object) -> str:
     text = _text(value)
-    if not CALENDAR.match(text) or not any(c.isdigit() or c == "*" or c.isalpha() for c in text):
+    if not CALENDAR.fullmatch(text) or not any(c.isdigit() or c == "*" or c.isalpha() for c in text):
         raise rejected("a systemd calendar expression, such as *-*-* 03:30:00 (try: systemd-analyze calendar '...')")
     return text
 
 
 def _storage(value: object) -> str:
     text = _text(value)
-    if not re.match(r"^[1-9]\d*(MB|GB|TB)$", text):
+    if not re.fullmatch(r"[1-9]\d*(MB|GB|TB)", text):
         raise rejected("a size such as 10GB")
     return text
 
 
 def _version(value: object) -> str:
     text = _text(value)
-    if not re.match(r"^\d+\.\d+\.\d+$", text):
+    if not re.fullmatch(r"\d+\.\d+\.\d+", text):
         raise rejected("a whole version without v, such as 1.36.3")
     return text
 
 
 def _slug(value: object) -> str:
     text = _text(value)
-    if not LABEL.match(text) or "--" in text:
+    if not LABEL.fullmatch(text) or "--" in text:
         raise rejected(
             "lower-case letters and digits, and single hyphens between them: it is part of names in DNS and in the "
             "cluster, and GitLab takes no others"
@@ -187,7 +188,7 @@ def _slug(value: object) -> str:
 def _branch(value: object) -> str:
     text = _text(value)
     if (
-        not re.match(r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", text)
+        not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]*", text)
         or ".." in text
         or "//" in text
         or text.endswith(("/", ".", ".lock"))
@@ -198,21 +199,21 @@ def _branch(value: object) -> str:
 
 def _variable(value: object) -> str:
     text = _text(value)
-    if not re.match(r"^[A-Za-z_][A-Za-z0-9_]{0,254}$", text):
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", text):
         raise rejected("a variable's name of letters, digits and underscores, such as API_KEY")
     return text
 
 
 def _masked(value: object) -> object:
     # GitLab hides a value in job logs only if it is like this (its documentation: "Mask a CI/CD variable").
-    if not re.match(r"^\S{8,}$", _text(value)):
+    if not re.fullmatch(r"\S{8,}", _text(value)):
         raise rejected("at least 8 characters without spaces and line breaks: GitLab hides no others in job logs")
     return value
 
 
 def _go_proxy(value: object) -> str:
     text = _text(value)
-    if not re.match(r"^(https?://[^\s,|]+|direct|off)([,|](https?://[^\s,|]+|direct|off))*$", text):
+    if not re.fullmatch(r"(https?://[^\s,|]+|direct|off)([,|](https?://[^\s,|]+|direct|off))*", text):
         raise rejected("what Go's GOPROXY may be: URLs, direct or off, with commas between them")
     return text
 
@@ -222,7 +223,7 @@ def _record(value: object) -> str:
     labels = text.split(".")
     if labels[0] == "*":
         labels = labels[1:]
-    if not labels or not all(LABEL.match(label) for label in labels):
+    if not labels or not all(LABEL.fullmatch(label) for label in labels):
         raise rejected("a name below the domain, without the domain itself, such as wiki or *.apps")
     return text
 
@@ -617,10 +618,15 @@ class ProjectSettings(Section):
     )
     source: LocalPath | None = Field(
         None,
-        description="a directory whose files become the first commit, where the repository is empty; never later",
+        description="a directory whose files, but what its .gitignore names, become the first commit, where the "
+        "repository is empty; never later",
         examples=["services/hello-custom"],
     )
-    branch: Branch = Field("main", description="the default branch, which is protected", examples=["main"])
+    branch: Branch = Field(
+        "main",
+        description="the default branch, which is protected; not to be changed once the project is there",
+        examples=["main"],
+    )
     keep_repository: bool = Field(
         True,
         description="true refuses to delete the repository when the project is taken out of the settings; to delete "
@@ -758,6 +764,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "mirrors": MirrorSettings,
 }
 KEPT_REPOSITORIES = "keptRepositories"
+PROJECTS = "projects"
 KEYS = ("domain", "repair", "hosts", "projects", *SECTIONS)
 TEXTS = ("domain", "repair")
 LISTS = ("projects",)
@@ -785,13 +792,21 @@ def load() -> Settings:
     own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     secret = {key for key in own if pulumi.runtime.is_config_secret(prefix + key)}
     try:
-        return parse(own, secret, _kept_repositories())
+        outputs = _outputs()
+        return parse(own, secret, outputs.get(KEPT_REPOSITORIES, []), _branches(outputs.get(PROJECTS, {})))
     except SettingsError as error:
         raise pulumi.RunError(report(error.problems, pulumi.get_stack())) from None
 
 
-def _kept_repositories() -> list[str]:
-    """The stack's output of that name, as its last `up` left it."""
+def _branches(projects: Mapping[str, Mapping[str, str]]) -> dict[str, str | None]:
+    """The default branches by group/name, from the stack's output; one of an older program has none."""
+    return {
+        "/".join(found["url"].split("/")[-2:]): found.get("branch") for found in projects.values() if "url" in found
+    }
+
+
+def _outputs() -> dict[str, Any]:
+    """The stack's outputs, as its last `up` left them."""
     # The engine's own function, which leaves nothing in the state, as a StackReference would.
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     limit = time.monotonic() + 10
@@ -805,18 +820,20 @@ def _kept_repositories() -> list[str]:
                 raise
             time.sleep(0.05)
         else:
-            return list(answer.get("outputs", {}).get(KEPT_REPOSITORIES, []))
+            return dict(answer.get("outputs", {}))
 
 
 def parse(
     config: Mapping[str, Any],
     secret_keys: set[str] | frozenset[str] = frozenset(),
     kept_repositories: Sequence[str] = (),
+    branches: Mapping[str, str | None] | None = None,
 ) -> Settings:
     """Settings from the texts that Pulumi hands over (objects as JSON) or from values already decoded.
 
     `secret_keys` are the top-level keys that hold a secret somewhere, `kept_repositories` the projects (group/name)
-    that the stack has and may not delete. Raises `SettingsError` with all problems.
+    that the stack has and may not delete, `branches` all that it has, with their default branches where known. Raises
+    `SettingsError` with all problems.
     """
     problems: list[Problem] = []
     values = _decode(config, problems)
@@ -856,6 +873,7 @@ def parse(
         hosts=hosts,
         sections=sections,
         projects=projects,
+        branches=branches or {},
         secret_keys=secret_keys,
     )
     problems.extend(checked.problems)
@@ -898,7 +916,7 @@ def _hosts(values: object, problems: list[Problem], wrong: Wrong) -> dict[str, H
         )
         return hosts
     for name, value in values.items():
-        if not LABEL.match(str(name)):
+        if not LABEL.fullmatch(str(name)):
             expected = "a machine's name of lower-case letters, digits and hyphens"
             problems.append(
                 Problem(

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from components.source_files import source_files
+from components.source_files import SourceError, source_files
 from settings_problems import Problem, rejected, remove_command, set_command, shown
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ RELEASE_LIMIT = 53
 RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
 # What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name.
 AGENT_RELEASE = "gitlab-agent"
-SOURCE_LIMIT = 4 * 2**20
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
 # (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
@@ -107,9 +106,13 @@ def check(
     hosts: Mapping[str, settings.HostSettings | None],
     sections: Mapping[str, settings.Section | None],
     projects: Mapping[int, settings.ProjectSettings],
+    branches: Mapping[str, str | None],
     secret_keys: set[str] | frozenset[str],
 ) -> Checked:
-    """All checks that the valid parts allow; a section or machine that is None was reported already."""
+    """All checks that the valid parts allow; a section or machine that is None was reported already.
+
+    `branches` are the projects (group/name) that the stack has, and their default branches where they are known.
+    """
     checked = Checked()
     report = checked.problems.append
     # `sections` is keyed by name, so the type of each is known here and nowhere else.
@@ -144,7 +147,7 @@ def check(
             checked.own_ca = _own_ca(ca, report)
     if mirrors and mirrors.ca_certificate_file:
         checked.mirror_ca_certificate = _mirror_ca(mirrors.ca_certificate_file, report)
-    _projects(projects, placements, report)
+    _projects(projects, branches, placements, report)
     _secrets(ssh, ca, registry, hosts, projects, secret_keys, report)
     if ssh:
         checked.machines = _machines(ssh, hosts, gitlab, report)
@@ -254,7 +257,10 @@ def _dns(dns: settings.DnsSettings, hosts: Mapping[str, settings.HostSettings | 
 
 
 def _projects(
-    projects: Mapping[int, settings.ProjectSettings], placements: Mapping[str, str | None], report: Any
+    projects: Mapping[int, settings.ProjectSettings],
+    branches: Mapping[str, str | None],
+    placements: Mapping[str, str | None],
+    report: Any,
 ) -> None:
     if projects:
         for role, what in {"gitlab": "GitLab's machine", "kubernetes": "the cluster's machine"}.items():
@@ -287,8 +293,13 @@ def _projects(
         for name in sorted(project.variables.keys() & project.secrets.keys()):
             expected = f"one value: {key}.secrets has {name} too"
             report(Problem(f"{key}.variables.{name}", shown(name), expected, remove_command(f"{key}.variables.{name}")))
-        if project.source:
+        # It is read once. A project that the stack has has had its first commit, and the directory may be gone.
+        if project.source and project.path not in branches:
             _source(project.source, f"{key}.source", report)
+        branch = branches.get(project.path) or project.branch
+        if project.branch != branch:
+            expected = f"{branch}, the default branch of {project.path}: nothing would protect it any more"
+            report(Problem(f"{key}.branch", shown(project.branch), expected, set_command(f"{key}.branch", branch)))
 
 
 def lost_repositories(kept: Iterable[str], projects: Iterable[settings.ProjectSettings]) -> list[Problem]:
@@ -321,19 +332,16 @@ def _agent(gitlab: settings.GitLabSettings, projects: Mapping[int, settings.Proj
 
 def _source(path: Path, key: str, report: Any) -> None:
     """A directory that can become a first commit, whose pipeline GitLab would find."""
-    if not path.is_dir():
-        found = f"{path}, which is a file" if path.exists() else f"{path}, which does not exist"
-        report(Problem(key, found, "a directory with the project's files", set_command(key, "DIRECTORY")))
-        return
-    if not (path / ".gitlab-ci.yml").is_file():
+    pipeline = path / ".gitlab-ci.yml"
+    try:
+        there = pipeline in source_files(path)
+    except SourceError as error:
+        fix = f"{error.fix}; or git push it yourself, and {remove_command(key)}"
+        report(Problem(key, error.found, error.expected, fix if error.fix else set_command(key, "DIRECTORY")))
+        there = pipeline.is_file() or not path.is_dir()
+    if not there:
         expected = "a directory with a .gitlab-ci.yml; services/ has examples"
         report(Problem(key, f"{path}, in which there is none", expected, set_command(key, "services/hello-custom")))
-    size = sum(file.stat().st_size for file in source_files(path))
-    if size > SOURCE_LIMIT:
-        expected = f"at most {SOURCE_LIMIT // 2**20} MiB: it is one request to GitLab, and part of the stack's state"
-        report(
-            Problem(key, f"{path} with {size // 2**20} MiB", expected, f"git push it yourself; {remove_command(key)}")
-        )
 
 
 def sshd_ports(gitlab: settings.GitLabSettings, port: int) -> tuple[int, int | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shlex
+import subprocess
 import time
 from typing import Any
 
@@ -13,6 +15,7 @@ from lab.steps import LabError, StepLog, elapsed
 
 FIRST_PIPELINE_SECONDS = 900
 """The first pipelines compile a web framework and all below it, each twice, on the cores of one computer."""
+ENDED_WITHOUT_DEPLOYMENT = ("failed", "canceled", "skipped")
 
 
 def run(log: StepLog) -> str:
@@ -35,27 +38,71 @@ def run(log: StepLog) -> str:
 
 
 def answers(log: StepLog) -> str:
-    """Wait until every project's service answers a push: its first pipeline has run by then."""
-    projects = stack.outputs().get("projects", {})
+    """Wait until every project's service answers: its first pipeline has run by then. Tells what was answered.
+
+    That may be anything by now: the repository is people's, and they may have pushed another answer.
+    """
+    outputs = stack.outputs(secret=True)
+    projects = outputs.get("projects", {})
     started = time.monotonic()
-    missing = dict(projects)
-    while missing:
+    said: dict[str, str] = {}
+    while missing := {name: project for name, project in projects.items() if name not in said}:
         waited = time.monotonic() - started
         log.awaiting(f"the first pipeline of {', '.join(sorted(missing))} (elapsed: {elapsed(waited)})")
-        for name, project in list(missing.items()):
-            line = f"curl -s --max-time 5 {shlex.quote(project['serviceUrl'] + '/ping')}"
-            said = machines.on_workstation(line)
-            if said == '{"message":"pong"}':
-                del missing[name]
-        if missing and waited > FIRST_PIPELINE_SECONDS:
-            name, project = next(iter(missing.items()))
-            raise LabError(
-                f'{project["serviceUrl"]}/ping does not answer after {elapsed(waited)}, expected {{"message":"pong"}}',
-                f"look at the pipeline: {project['url']}/-/pipelines",
-            )
-        if missing:
+        for name, project in missing.items():
+            message = _message(project["serviceUrl"])
+            if message is not None:
+                said[name] = message
+                continue
+            expected = f'{project["serviceUrl"]}/ping does not answer {{"message":…}}'
+            failed = _failed_pipeline(outputs, project["url"])
+            if failed:
+                raise LabError(
+                    f"{expected}; its last pipeline: {failed['status']}",
+                    f"look at {failed['web_url']}, then retry it there, or push what mends it",
+                )
+            if waited > FIRST_PIPELINE_SECONDS:
+                raise LabError(
+                    f"{expected} after {elapsed(waited)}", f"look at the pipeline: {project['url']}/-/pipelines"
+                )
+        if len(said) < len(projects):
             time.sleep(1)
-    return ", ".join(f"{project['serviceUrl']}/ping" for project in projects.values()) or "no projects"
+    found = [f"{project['serviceUrl']}/ping says {said[name]}" for name, project in projects.items()]
+    return ", ".join(found) or "no projects"
+
+
+def _message(url: str) -> str | None:
+    """What the service says, once there is one: until then the cluster's default backend answers, with 404."""
+    line = f"curl -s --max-time 5 --write-out ' %{{http_code}}' {shlex.quote(url + '/ping')}"
+    body, _, status = machines.on_workstation(line).rpartition(" ")
+    answer = _json(body) if status == "200" else None
+    return str(answer["message"]) if isinstance(answer, dict) and "message" in answer else None
+
+
+def _failed_pipeline(outputs: dict[str, Any], url: str) -> dict[str, str] | None:
+    """The project's last pipeline, where all have ended and none has deployed anything: nothing comes by waiting."""
+    path = url.removeprefix(outputs["gitlabUrl"] + "/")
+    asked = f"{outputs['gitlabUrl']}/api/v4/projects/{path.replace('/', '%2F')}/pipelines"
+    line = f"curl -s --max-time 5 --config - {shlex.quote(asked)}"
+    # The token goes by standard input: a command line is seen by everyone.
+    done = subprocess.run(
+        machines.ssh_command(WORKSTATION, f"bash -lc {shlex.quote(line)}"),
+        input=f'header = "PRIVATE-TOKEN: {outputs["gitlabToken"]}"\n',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pipelines = _json(done.stdout)
+    if not isinstance(pipelines, list) or not pipelines:
+        return None
+    return pipelines[0] if all(each["status"] in ENDED_WITHOUT_DEPLOYMENT for each in pipelines) else None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _names(outputs: dict[str, Any]) -> list[tuple[str, str, str]]:

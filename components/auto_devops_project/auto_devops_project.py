@@ -133,7 +133,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
     runner_token: pulumi.Output[str]
     """What the runner process proves with that it is this project's runner. Secret."""
     addresses: dict[str, pulumi.Input[str]]
-    """All four of the addresses, as the stack's output `projects` names them."""
+    """All four of the addresses, and the default branch, as the stack's output `projects` names them."""
 
     def __init__(self, name: str, args: AutoDevOpsProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:AutoDevOpsProject", name, None, opts)
@@ -204,6 +204,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             "serviceUrl": self.service_url,
             "cloneHttps": self.clone_https,
             "cloneSsh": self.clone_ssh,
+            "branch": args.branch,
         }
         self.register_outputs(
             {
@@ -345,8 +346,8 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         )
 
     def _first_commit(self, source: Path, project: gitlab.Project, *, after: Sequence[pulumi.Resource]) -> None:
-        files = first_commit.read(source)
-        if self._args.pipeline == "custom" and not any(path.startswith("chart/") for path in files):
+        files, unusable = first_commit.read_source(source)
+        if not unusable and self._args.pipeline == "custom" and not any(path.startswith("chart/") for path in files):
             # What its pipeline deploys with. From here on it is the project's own, to be changed as it needs.
             files |= first_commit.read(CHART, under="chart/")
         token: pulumi.Output[str] = pulumi.Output.secret(self._platform.gitlab_token)
@@ -363,6 +364,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             files={
                 "commit.json": first_commit.request(self._args.branch, files),
                 "curl.conf": token.apply(access.curl_header),
+                **unusable,
             },
             depends_on=[*after, *self._platform.ready],
             # Never again for this project: what people push stays, and a change of the directory is none here.

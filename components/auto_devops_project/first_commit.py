@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.source_files import source_files
+from components.source_files import SourceError, source_files
 
 MESSAGE = "First commit: the files that the project began with"
 
 
 def read(directory: Path, *, under: str = "") -> dict[str, tuple[bytes, bool]]:
-    """Content, and whether it is executable, of every file in `directory` by its path; git's own are left out.
+    """Content, and whether it is executable, of every file in `directory` by its path, but what git leaves out.
 
     `under` goes before each path.
     """
@@ -22,6 +22,17 @@ def read(directory: Path, *, under: str = "") -> dict[str, tuple[bytes, bool]]:
         f"{under}{path.relative_to(directory).as_posix()}": (path.read_bytes(), os.access(path, os.X_OK))
         for path in source_files(directory)
     }
+
+
+def read_source(directory: Path) -> tuple[dict[str, tuple[bytes, bool]], dict[str, str]]:
+    """What `read` gives of a project's source; or nothing, and the file that tells the script why.
+
+    Whether there is a commit to make is known in GitLab alone. Where there is not, the directory may be gone.
+    """
+    try:
+        return read(directory), {}
+    except SourceError as error:
+        return {}, {"unusable": error.found}
 
 
 def request(branch: str, files: Mapping[str, tuple[bytes, bool]]) -> str:

@@ -43,6 +43,12 @@ def test_unknown_names_do_not_resolve(lab: Lab) -> None:
     assert "NXDOMAIN" in lab.workstation(f"dig nothing-there.{DOMAIN}")
 
 
+@pytest.mark.parametrize("project", ["demo-custom", "demo-auto"])
+def test_the_first_pipelines_have_answered(lab: Lab, project: str) -> None:
+    """`make up` waits for some answer; after the first one, before anybody has pushed, it is the sample's own."""
+    assert lab.workstation(f"curl -sS http://{project}.k8s.{DOMAIN}/ping") == '{"message":"pong"}'
+
+
 @pytest.mark.parametrize("machine", SERVERS)
 def test_machines_ask_the_own_name_server(lab: Lab, machine: str) -> None:
     assert ADDRESSES["registry"] in lab.on(machine, f"getent hosts {REGISTRY}").succeeded().output

@@ -13,10 +13,12 @@ from tests.unit.scripts import Machine
 SCRIPT = ROOT / "components/auto_devops_project/scripts/first-commit.sh"
 
 
-def run(root: Path, *answers: str, patience: str = "60") -> tuple[subprocess.CompletedProcess[str], list[str]]:
+def run(
+    root: Path, *answers: str, patience: str = "60", unusable: str | None = None
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """Runs it; GitLab gives those answers ("STATUS BODY"), the last one for ever. And what GitLab was asked."""
     machine = Machine(root / "machine")
-    machine.files({"curl.conf": "", "commit.json": "{}"})
+    machine.files({"curl.conf": "", "commit.json": "{}", **({"unusable": unusable} if unusable else {})})
     (machine.root / "answers").write_text("\n".join(answers) + "\n")
     machine.fake("dpkg-query", "echo installed")
     machine.fake("sleep", "/bin/sleep 0.01")
@@ -77,3 +79,12 @@ def test_what_does_not_pass_is_told_at_once(tmp_path: Path, answers: list[str], 
     assert result.returncode == 1
     assert found in result.stderr
     assert len(asked) == len(answers)
+
+
+def test_a_directory_that_is_gone_matters_to_an_empty_repository_alone(tmp_path: Path) -> None:
+    gone = "/src/hello, which does not exist"
+    result, asked = run(tmp_path / "a", '200 [{"name": "main"}]', unusable=gone)
+    assert (result.returncode, asked) == (0, ["branches"]), result.stderr
+    result, asked = run(tmp_path / "b", "200 []", unusable=gone)
+    assert (result.returncode, asked) == (1, ["branches"]), result.stderr
+    assert gone in result.stderr

@@ -417,6 +417,48 @@ def test_bad_setting_is_named_with_its_fix(good: Config, kind: str) -> None:
     assert any(expected in p.expected and fix in p.fix for p in named), named
 
 
+# Each is right but for the line break.
+LINES: dict[str, object] = {
+    "domain": "devops.example.com\n",
+    "ssh.user": "ops\n",
+    "hosts.dns.address": "192.168.80.110\n",
+    "dns.records": {"wiki\n": "192.168.80.9"},
+    "dns.allowQueriesFrom": ["10.0.0.0/8\n"],
+    "docker.prune.schedule": "daily\n",
+    "docker.prune.keepStorage": "10GB\n",
+    "docker.registryMirrors": ["https://mirror.corp\n"],
+    "registry.login": {"username": "ci\n", "password": "long enough"},
+    "registry.images.nginx": "docker.io/library/nginx:1\n",
+    "gitlab.image": "docker.io/gitlab/gitlab-ce:19.4.0-ce.0\n",
+    "gitlab.dataDirectory": "/srv/gitlab\n",
+    "kubernetes.version": "1.36.3\n",
+    "mirrors.images": {"docker.io": "mirror.corp\n"},
+    "mirrors.kubernetes": "https://mirror.corp/k8s\n",
+    "ci.goProxy": "direct\n",
+    "projects.group": {"group": "team\n", "name": "hello", "pipeline": "auto"},
+    "projects.name": {"group": "team", "name": "hello\n", "pipeline": "auto"},
+    "projects.branch": {"group": "team", "name": "hello", "pipeline": "auto", "branch": "main\n"},
+    "projects.variables": {"group": "team", "name": "hello", "pipeline": "auto", "variables": {"A\n": "b"}},
+    "projects.secrets": {"group": "team", "name": "hello", "pipeline": "auto", "secrets": {"A": "long-enough\n"}},
+}
+
+
+@pytest.mark.parametrize("key", LINES)
+def test_a_line_break_at_the_end_is_refused(good: Config, key: str) -> None:
+    if key.startswith("projects."):
+        good["projects"] = [LINES[key]]
+        key = key.replace("projects", "projects[0]")
+    else:
+        put(key, LINES[key])(good)
+    found = [p.key for p in problems(good, {"registry", "projects"})]
+    assert [each for each in found if each.startswith(key)], found
+
+
+def test_a_line_break_in_a_machines_name_is_refused(good: Config) -> None:
+    good["hosts"]["more\n"] = {"address": "192.168.80.9"}
+    assert "hosts.more\n" in [p.key for p in problems(good)]
+
+
 def test_all_problems_come_at_once(good: Config) -> None:
     """A wrong section hides neither the wrong host, nor the unknown key, nor the rule between two settings."""
     for kind in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import settings
 from settings_problems import Problem, report
-from tests.unit.conftest import ROOT, Run
+from tests.unit.conftest import ROOT, Run, unpacked
 from tests.unit.test_settings import problems
 
 Config = dict[str, Any]
@@ -168,6 +169,72 @@ def test_a_source_that_is_too_large(good: Config, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "large").rename(tmp_path / ".git" / "large")
     assert settings.parse(good).projects[0].source == tmp_path, "git's own files are not committed"
+
+
+def test_what_git_ignores_is_no_part_of_a_source(good: Config, tmp_path: Path) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text("")
+    (tmp_path / "binary").write_bytes(bytes(5 * 2**20))
+    good["projects"] = [HELLO | {"source": str(tmp_path)}]
+    assert ".gitignore" in problems(good)[0].fix
+    (tmp_path / ".gitignore").write_text("/binary\n")
+    settings.parse(good)
+    (tmp_path / ".gitignore").write_text("/binary\n.gitlab-ci.yml\n")
+    assert [p.found for p in problems(good)] == [f"{tmp_path}, in which there is none"]
+
+
+def test_a_link_that_leads_out_of_a_source(good: Config, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / ".gitlab-ci.yml").write_text("")
+    (tmp_path / "key").write_text("mine alone")
+    (source / "link").symlink_to("../key")
+    good["projects"] = [HELLO | {"source": str(source)}]
+    (problem,) = problems(good)
+    assert (problem.key, problem.found) == (
+        "projects[0].source",
+        f"{source}/link, a link that leads to {tmp_path}/key",
+    )
+    assert problem.fix.startswith(f"rm {source}/link, ")
+
+
+def there(path: str, **more: str) -> Config:
+    """The stack's outputs, with a project in them."""
+    addresses = {"url": f"https://gitlab.devops.example.com/{path}", **more}
+    return {"keptRepositories": [path], "projects": {path.replace("/", "-"): addresses}}
+
+
+def test_the_directory_of_a_first_commit_may_go_afterwards(good: Config, tmp_path: Path, run_afresh: Run) -> None:
+    """As may its links out and its size; the commit's own resource stays in the stack, and asks for nothing."""
+    good["projects"] = [HELLO | {"source": str(tmp_path / "gone")}]
+    with pytest.raises(pulumi.RunError, match="gone, which does not exist"):
+        run_afresh(good)
+    with pytest.raises(pulumi.RunError, match="gone, which does not exist"):
+        run_afresh(good, remembered=there("team/other") | {"keptRepositories": []})
+    recorder = run_afresh(good, remembered=there("team/hello"))
+    commit = recorder.one("project-team-hello-first-commit", "command:remote:Command")
+    assert commit.ignore_changes == ["create", "stdin"]
+    assert unpacked(commit)["files/unusable"] == f"{tmp_path}/gone, which does not exist"
+    assert json.loads(unpacked(commit)["files/commit.json"])["actions"] == []
+
+
+def test_the_default_branch_stays(good: Config, run_afresh: Run) -> None:
+    """Only its protection follows the setting: the branch itself would be without."""
+    good["projects"] = [HELLO | {"branch": "trunk"}]
+    with pytest.raises(pulumi.RunError) as refused:
+        run_afresh(good, remembered=there("team/hello", branch="main"))
+    assert "auto-devops:projects[0].branch" in str(refused.value)
+    assert "main, the default branch of team/hello" in str(refused.value)
+    assert "pulumi config set --path 'auto-devops:projects[0].branch' main" in str(refused.value)
+    run_afresh(good, remembered=there("team/hello", branch="trunk"))
+    run_afresh(good, remembered=there("team/hello"))
+    run_afresh(good, remembered=there("team/other", branch="main") | {"keptRepositories": []})
+
+
+def test_the_default_branch_is_remembered(good: Config, run_afresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+    run_afresh(good | {"projects": [HELLO | {"branch": "trunk"}]})
+    assert outputs["projects"]["team-hello"]["branch"] == "trunk"
 
 
 @pytest.mark.parametrize("value", ["mirror.corp/go", "https://mirror.corp/go direct", ""])

@@ -31,6 +31,8 @@ attempt() {
     outcome=refused
   elif [ "$(tr -d '[:space:]' <"$answer")" != "[]" ]; then
     outcome=there
+  elif [ -e "$FILES/unusable" ]; then
+    outcome=unusable
   else
     asked=$repository/commits
     status=$(ask -X POST -H "Content-Type: application/json" --data-binary "@$FILES/commit.json" "$asked")
@@ -44,6 +46,10 @@ await "${PATIENCE:-300}" "an answer of $GITLAB about $PROJECT" attempt ||
 case $outcome in
 made) say "first commit of $PROJECT" ;;
 there) say "$PROJECT has commits already; they stay as they are" ;;
+unusable)
+  fail "an empty repository $PROJECT, and for its first commit $(<"$FILES/unusable")" \
+    "the directory in the project's source, or commits" "put the directory in order, or git push; then pulumi up"
+  ;;
 refused)
   case $asked:$status in
   *:401) give_up "GitLab does not take the token (401)" "the token of the platform" "pulumi up" ;;

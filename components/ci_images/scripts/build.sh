@@ -34,8 +34,12 @@ else
   base=$(sed -n 's/^FROM //p' "$FILES/Dockerfile")
   say "building $REFERENCE from $base"
   another="set ci.images.$ROLE to another image, or mirrors.images to who serves it; on $(hostname): docker pull $base"
-  docker image inspect "$base" >/dev/null 2>&1 || logged with_login pull "$base" ||
-    give_up "docker pull $base" "a base image that can be pulled" "$another"
+  # What its tag means now, not what it meant when this machine last heard of it.
+  if ! logged with_login pull "$base"; then
+    docker image inspect "$base" >/dev/null 2>&1 ||
+      give_up "docker pull $base" "a base image that can be pulled" "$another"
+    say "docker pull $base failed ($(tail -n 1 "$log")): going on with this machine's copy of it"
+  fi
   # The CA is installed as root. Jobs run as whom the base says, as without us.
   user=$(docker image inspect --format '{{.Config.User}}' "$base")
   logged with_login build --build-arg "BASE_USER=${user:-root}" --label "auto-devops.ci-image=$ROLE" \
