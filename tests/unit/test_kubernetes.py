@@ -75,11 +75,6 @@ def test_containerd(snapshot: SnapshotAssertion) -> None:
     assert text == snapshot
 
 
-def test_kubeconfig_is_a_secret(good_stack: Recorder) -> None:
-    provider = good_stack.one("k8s-node-cluster")
-    assert "k8s-node-ready" in provider.dependencies
-
-
 def with_workers(good: dict[str, Any]) -> dict[str, Any]:
     good["hosts"] |= {
         "w1": {"address": "192.168.80.97", "hostKey": (good["hostKey"])},
@@ -127,6 +122,18 @@ def test_upgrades_go_control_plane_first_and_one_worker_at_a_time(
     assert "k8s-node-configure-k8s" in recorder.one("k8s-node-upgrade-k8s").dependencies
     assert "k8s-node-upgrade-k8s" in recorder.one("k8s-node-configure-w1").dependencies
     assert "k8s-node-upgrade-w1" in recorder.one("k8s-node-upgrade-w2").dependencies
+
+
+def test_a_new_worker_joins_a_control_plane_that_is_upgraded(
+    run_program: Run, good: dict[str, Any], host_key: str
+) -> None:
+    """It has the new version's kubelet, which may not be newer than the control plane."""
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    assert "k8s-node-upgrade-k8s" in recorder.one("k8s-node-certificates").dependencies
+    # A token's two hours do not begin before the worker can use it.
+    invitation = recorder.one("k8s-node-invite-w1").dependencies
+    assert {"k8s-node-certificates", "k8s-node-prepare-w1"} <= set(invitation)
+    assert "k8s-node-invite-w1" in recorder.one("k8s-node-join-w1").dependencies
 
 
 def test_a_changed_kubelet_configuration_reaches_every_node(
