@@ -70,6 +70,32 @@ def test_every_value_is_open_to_override() -> None:
     assert documents["KubeletConfiguration"]["cgroupDriver"] == "cgroupfs"
 
 
+def arguments(**overrides: Any) -> dict[str, str]:
+    given = parts(control_plane(overrides=overrides))["ClusterConfiguration"]["apiServer"].get("extraArgs", [])
+    return {argument["name"]: argument["value"] for argument in given}
+
+
+def test_api_server_checks_the_kubelets_unless_they_sign_for_themselves() -> None:
+    ours = {"kubelet-certificate-authority": "/etc/kubernetes/pki/ca.crt"}
+    assert arguments() == ours
+    more = [{"name": "audit-log-path", "value": "-"}]
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": more}}) == ours | {"audit-log-path": "-"}
+    other = [{"name": "kubelet-certificate-authority", "value": "/other.crt"}]
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": other}}) == {
+        "kubelet-certificate-authority": "/other.crt"
+    }
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": []}}) == {}
+    assert arguments(KubeletConfiguration={"serverTLSBootstrap": False}) == {}
+
+
+def test_arguments_of_the_kubelet_are_laid_over_by_name() -> None:
+    """The node's own address stays, and a name may be there twice."""
+    more = [{"name": "v", "value": "2"}, {"name": "v", "value": "3"}]
+    overrides = {"InitConfiguration": {"nodeRegistration": {"kubeletExtraArgs": more}}}
+    registration = parts(control_plane(overrides=overrides))["InitConfiguration"]["nodeRegistration"]
+    assert registration["kubeletExtraArgs"] == [{"name": "node-ip", "value": "192.168.80.96"}, *more]
+
+
 def test_containerd(snapshot: SnapshotAssertion) -> None:
     text = render("k8s_node/templates/containerd.toml.j2", cri={"a": True, "b": "c"})
     assert text == snapshot
