@@ -92,9 +92,7 @@ def test_nothing_happens_to_certificates_that_are_good_for_months(machine: Machi
 
 @pytest.mark.parametrize("name", ["pki/apiserver.crt", "pki/etcd/server.crt", "admin.conf", "scheduler.conf"])
 @pytest.mark.parametrize("left", [90, -1])
-def test_one_that_ends_soon_renews_all_and_the_control_plane_takes_them(
-    machine: Machine, name: str, left: int
-) -> None:
+def test_one_that_ends_soon_renews_all_and_the_control_plane_takes_them(machine: Machine, name: str, left: int) -> None:
     file = machine.root / "kubernetes" / name
     file.write_text(kubeconfig(left) if name.endswith(".conf") else certificate(left))
     assert renew(machine) == [f"{pod}-1" for pod in PODS]
