@@ -165,6 +165,7 @@ if stack.kubernetes.host:
             name_server=dns_address,
             mirrors=Mirrors(stack.mirrors.images, stack.mirrors.kubernetes, stack.mirrors.cni),
             images=stack.kubernetes.images.model_dump(by_alias=True),
+            today=datetime.datetime.now(datetime.UTC).date(),
             ingress_ports=stack.kubernetes.ingress_ports,
             kubeadm={str(kind): content for kind, content in stack.kubernetes.kubeadm.items()},
             containerd=stack.kubernetes.containerd,

@@ -7,6 +7,7 @@ secrets must be secret, and reading the SSH keys, pinned host keys and certifica
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from components.source_files import SourceError, source_files
-from settings_problems import Problem, rejected, remove_command, set_command, shown
+from settings_problems import Problem, rejected, remove_command, set_command, shape, shown
 
 if TYPE_CHECKING:
     import settings
@@ -41,6 +42,24 @@ RELEASE_LIMIT = 53
 RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
 # What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name.
 AGENT_RELEASE = "gitlab-agent"
+# Of kubeadm's configuration, what the rest of the platform knows otherwise: the setting to use, or why there is none.
+KUBEADM_SETTINGS = {
+    "ClusterConfiguration.kubernetesVersion": "kubernetes.version",
+    "ClusterConfiguration.networking.podSubnet": "kubernetes.podCidr",
+    "ClusterConfiguration.networking.serviceSubnet": "kubernetes.serviceCidr",
+    "ClusterConfiguration.controlPlaneEndpoint": "hosts.{host}.address",
+    "KubeProxyConfiguration.clusterCIDR": "kubernetes.podCidr",
+}
+KUBEADM_CONSTANTS = {
+    "ClusterConfiguration.certificatesDir": "certificates are renewed in kubeadm's own directory",
+    "InitConfiguration.localAPIEndpoint.bindPort": "everyone is told that the API server has port 6443",
+    "InitConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
+    "JoinConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
+}
+KUBEADM_LISTS = (
+    "InitConfiguration.nodeRegistration.ignorePreflightErrors",
+    "JoinConfiguration.nodeRegistration.ignorePreflightErrors",
+)
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
 # (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
@@ -124,18 +143,21 @@ def check(
     gitlab = cast("settings.GitLabSettings | None", sections.get("gitlab"))
     kubernetes = cast("settings.KubernetesSettings | None", sections.get("kubernetes"))
     ci = cast("settings.CiSettings | None", sections.get("ci"))
-    if kubernetes:
-        _workers(kubernetes, hosts, report)
-        if ci and ci.runner == "kubernetes" and not kubernetes.host:
-            expected = "docker, as there is no cluster; or a machine for one in kubernetes.host"
-            report(Problem("ci.runner", shown(ci.runner), expected, set_command("ci.runner", "docker")))
-    if ci and gitlab and ci.cluster_link == "agent":
-        _agent(gitlab, projects, report)
     placements = {
         "registry": registry.host if registry else None,
         "gitlab": gitlab.host if gitlab else None,
         "kubernetes": kubernetes.host if kubernetes else None,
     }
+    if kubernetes:
+        _workers(kubernetes, hosts, placements, report)
+        _kubeadm(kubernetes, report)
+        if kubernetes.host:
+            _networks(kubernetes, hosts, report)
+        if ci and ci.runner == "kubernetes" and not kubernetes.host:
+            expected = "docker, as there is no cluster; or a machine for one in kubernetes.host"
+            report(Problem("ci.runner", shown(ci.runner), expected, set_command("ci.runner", "docker")))
+    if ci and gitlab and ci.cluster_link == "agent":
+        _agent(gitlab, projects, report)
     _references({"dns": dns.host if dns else None} | placements, hosts, report)
     _ports(placements, hosts, report)
     _addresses(hosts, report)
@@ -173,17 +195,78 @@ def _references(roles: Mapping[str, str | None], hosts: Mapping[str, object], re
             )
 
 
-def _workers(kubernetes: settings.KubernetesSettings, hosts: Mapping[str, object], report: Any) -> None:
+def _workers(
+    kubernetes: settings.KubernetesSettings,
+    hosts: Mapping[str, object],
+    placements: Mapping[str, str | None],
+    report: Any,
+) -> None:
+    """See `_ports` for the control plane's machine."""
     names = sorted(hosts)
+    roles = {host: role for role, host in placements.items()}
     for index, worker in enumerate(kubernetes.workers):
         key = f"kubernetes.workers[{index}]"
         if worker not in hosts:
             report(Problem(key, shown(worker), "a machine under hosts: " + ", ".join(names), remove_command(key)))
         elif worker == kubernetes.host or worker in kubernetes.workers[:index]:
             report(Problem(key, shown(worker), "a machine that is not a node already", remove_command(key)))
+        elif role := roles.get(worker):
+            # Ingress has ports 80 and 443 of every node, and Docker's firewall drops what goes from one pod to another.
+            expected = (
+                f"a machine without ports 80 and 443 and the Docker engine of another role; {role}.host is this one"
+            )
+            report(Problem(key, shown(worker), expected, remove_command(key)))
     if kubernetes.workers and not kubernetes.host:
         fix = set_command("kubernetes.host", names[0] if names else "NAME")
         report(Problem("kubernetes.host", "nothing", "the control plane's machine, as there are workers", fix))
+
+
+def _kubeadm(kubernetes: settings.KubernetesSettings, report: Any) -> None:
+    """What would go wrong without a word, as kubeadm takes it and the rest of the platform does not."""
+
+    def given(path: str) -> object:
+        """The value at `path`, None if there is none; an object's place with something else in it is told."""
+        value: object = kubernetes.kubeadm
+        walked = "kubernetes.kubeadm"
+        for part in path.split("."):
+            if value is None:
+                return None
+            if not isinstance(value, Mapping):
+                report(Problem(walked, shape(value), "an object with keys of its own", remove_command(walked)))
+                return None
+            value, walked = value.get(part), f"{walked}.{part}"
+        return value
+
+    for path, setting in KUBEADM_SETTINGS.items():
+        key, value = f"kubernetes.kubeadm.{path}", given(path)
+        if value is not None:
+            named = setting.format(host=kubernetes.host or "NAME")
+            fix = f"{remove_command(key)}; {set_command(named)}"
+            report(Problem(key, shape(value), f"nothing: it is what {named} says", fix))
+    for path, reason in KUBEADM_CONSTANTS.items():
+        key, value = f"kubernetes.kubeadm.{path}", given(path)
+        if value is not None:
+            report(Problem(key, shape(value), f"nothing: {reason}", remove_command(key)))
+    for path in KUBEADM_LISTS:
+        key, value = f"kubernetes.kubeadm.{path}", given(path)
+        if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            fix = f"{remove_command(key)} && {set_command(f'{key}[0]', 'Swap')}"
+            report(Problem(key, shape(value), "a list of the names of checks, such as [Swap]", fix))
+
+
+def _networks(
+    kubernetes: settings.KubernetesSettings, hosts: Mapping[str, settings.HostSettings | None], report: Any
+) -> None:
+    """An address of a pod or service may not be anyone else's: who has it could not be reached."""
+    pods, services = ipaddress.ip_network(kubernetes.pod_cidr), ipaddress.ip_network(kubernetes.service_cidr)
+    if pods.overlaps(services):
+        key, expected = "kubernetes.serviceCidr", f"a network apart from kubernetes.podCidr, which is {pods}"
+        report(Problem(key, shown(str(services)), expected, set_command(key, "NETWORK")))
+    for key, network in {"kubernetes.podCidr": pods, "kubernetes.serviceCidr": services}.items():
+        for name, host in hosts.items():
+            if host and ipaddress.ip_address(host.address) in network:
+                expected = f"a network without the machines' addresses; hosts.{name}.address is {host.address}"
+                report(Problem(key, shown(str(network)), expected, set_command(key, "NETWORK")))
 
 
 def _ports(roles: Mapping[str, str | None], hosts: Mapping[str, object], report: Any) -> None:

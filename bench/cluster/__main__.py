@@ -1,5 +1,6 @@
 """A cluster and nothing else: what bench/nodes.py times. The environment variable BENCH_CLUSTER says where (JSON)."""
 
+import datetime
 import json
 import os
 import sys
@@ -44,6 +45,7 @@ K8sNode(
         name_server="",
         mirrors=Mirrors(wanted["mirrors"]["images"], wanted["mirrors"]["kubernetes"], wanted["mirrors"]["cni"]),
         images=kubernetes.images.model_dump(by_alias=True),
+        today=datetime.datetime.now(datetime.UTC).date(),
         kubeadm={str(kind): content for kind, content in kubernetes.kubeadm.items()},
         containerd=kubernetes.containerd,
     ),

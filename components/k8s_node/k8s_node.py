@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ INGRESS_PORTS = {"http": (80, 30080), "https": (443, 30443)}
 """Port of the node, and node port of the Service where there is one (charts/ingress/values.yaml has the same)."""
 CONTROL_PLANE_PORTS = "6443 2379 2380 10250 10257 10259"
 WORKER_PORTS = "10250"
+KUBECONFIG_DAYS = 45
+"""How long one reading of the kubeconfig is used: it is good for at least twice as long (see renew-certificates.sh)."""
 CONTROL_PLANE_MEMORY, WORKER_MEMORY = 1700, 700
 """MiB; kubeadm's own limit for a control plane (its preflight check Mem), and what a worker's own services need."""
 
@@ -45,7 +48,8 @@ class Mirrors:
 class K8sNodeArgs:
     """`trusted` is each host's trust in the CA; `kubeadm` (kind to content) and `containerd` override what is made.
 
-    `name_server` is the address that pods' names are asked of; "" leaves that to each machine's own resolver.
+    `name_server` is the address that pods' names are asked of; "" leaves that to each machine's own resolver. `today`
+    sets the period in which the kubeconfig is not read again.
     """
 
     host: Host
@@ -60,6 +64,7 @@ class K8sNodeArgs:
     mirrors: Mirrors
     name_server: str
     images: Mapping[str, str]
+    today: datetime.date
     ingress_ports: Literal["host", "redirect", "nodePort"] = "host"
     kubeadm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     containerd: Mapping[str, Any] = field(default_factory=dict)
@@ -119,19 +124,21 @@ class K8sNode(pulumi.ComponentResource):
             depends_on=[first],
             secret_output=True,
         )
-        joined = [self._join(name, worker, control_plane) for worker in args.workers]
+        # The control plane first; no kubelet may be newer than it, a new worker's neither, and workers take their
+        # configuration from it.
+        configured = self._configure(name, args.host, "control-plane", [control_plane])
+        upgraded = [self._upgrade(name, args.host, "control-plane", [configured])]
+        certificates = self._certificates(name, upgraded[0])
+        joined = [self._join(name, worker, certificates) for worker in args.workers]
         registered = args.host.run(
             f"{name}-nodes",
             Script(SCRIPTS / "nodes.sh", SCRIPTS / "nothing.sh"),
             parent=self,
             variables={"EXPECTED": expected},
-            depends_on=[control_plane, *joined],
+            depends_on=[certificates, *joined],
         )
-        # The control plane first; no kubelet may be newer than it, and workers take their configuration from it.
-        configured = self._configure(name, args.host, "control-plane", [registered])
-        upgraded = [self._upgrade(name, args.host, "control-plane", [configured])]
         for worker in args.workers:
-            configured = self._configure(name, worker, "worker", [upgraded[0]])
+            configured = self._configure(name, worker, "worker", [upgraded[0], registered])
             upgraded.append(self._upgrade(name, worker, "worker", [configured, *upgraded[1:]]))
         networks = [self._network(name, node, registered) for node in nodes]
         approved = args.host.run(
@@ -154,10 +161,12 @@ class K8sNode(pulumi.ComponentResource):
             depends_on=[*networks, approved, *upgraded],
         )
         self.version = ready.stdout.apply(str.strip)
-        self.kubeconfig = _secret(control_plane.stdout)
+        self.kubeconfig = _secret(certificates.stdout)
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
+            # The kubeconfig is unknown in a preview of an upgrade, and another after a renewal; the cluster is the same.
+            cluster_identifier=self.endpoint,
             # What someone changed with kubectl in an object of ours is mended, not a conflict.
             enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
@@ -202,7 +211,32 @@ class K8sNode(pulumi.ComponentResource):
             depends_on=[args.trusted[host.name]],
         )
 
+    def _certificates(self, name: str, upgraded: pulumi.Resource) -> remote.Command:
+        """Renews the control plane's certificates in time, now and by a timer; prints the kubeconfig.
+
+        What may have changed that makes this read it again: an upgrade renews it, and so does time.
+        """
+        args = self._args
+        schedule = "Sun *-*-* 04:00:00"
+        return args.host.run(
+            f"{name}-certificates",
+            Script(SCRIPTS / "certificates.sh", SCRIPTS / "certificates-remove.sh"),
+            parent=self,
+            variables={"SCHEDULE": schedule},
+            files={
+                "renew-certificates.sh": (SCRIPTS / "renew-certificates.sh").read_text(),
+                "auto-devops-renew-certificates.service": render("k8s_node/templates/certificates.service.j2"),
+                "auto-devops-renew-certificates.timer": render(
+                    "k8s_node/templates/certificates.timer.j2", schedule=schedule
+                ),
+            },
+            triggers=[args.version, self._configuration, str(args.today.toordinal() // KUBECONFIG_DAYS)],
+            depends_on=[upgraded],
+            secret_output=True,
+        )
+
     def _join(self, name: str, worker: Host, control_plane: pulumi.Resource) -> pulumi.Resource:
+        """`control_plane` is what makes it ready for this worker, in its version and configuration."""
         args = self._args
         prepared = self._prepare(name, worker, WORKER_PORTS, WORKER_MEMORY)
         invitation = args.host.run(
@@ -210,7 +244,8 @@ class K8sNode(pulumi.ComponentResource):
             Script(SCRIPTS / "invite.sh", SCRIPTS / "nothing.sh"),
             parent=self,
             variables={"NODE": worker.name},
-            depends_on=[control_plane],
+            # The token is good for two hours: not before the worker is prepared, which may take several attempts.
+            depends_on=[control_plane, prepared],
             secret_output=True,
         )
 

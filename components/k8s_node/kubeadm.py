@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -21,12 +21,25 @@ API_VERSIONS = {
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it: objects key by key, everything else replaced."""
+    """`base` with `over` laid on it: objects key by key, lists of arguments by name, everything else replaced."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(below, value)
+        elif value and _are_arguments(below) and _are_arguments(value):
+            named = {argument["name"] for argument in value}
+            result[key] = [argument for argument in below if argument["name"] not in named] + list(value)
+        else:
+            result[key] = value
     return result
+
+
+def _are_arguments(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
+    """Whether `value` is what kubeadm calls extraArgs; a name may stand in it several times."""
+    return isinstance(value, list) and all(
+        isinstance(item, Mapping) and item.keys() == {"name", "value"} for item in value
+    )
 
 
 def documents(parts: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Mapping[str, Any]]) -> str:
@@ -56,6 +69,10 @@ def control_plane(
         # Workloads run here too, whatever workers there are: two to four machines are too few to leave one idle.
         "taints": [],
     }
+    api_server: dict[str, Any] = {"certSANs": [address, *names]}
+    if overrides.get("KubeletConfiguration", {}).get("serverTLSBootstrap", True):
+        # kubeadm leaves the kubelets unchecked, to which the API server sends what people type into `kubectl exec`.
+        api_server["extraArgs"] = [{"name": "kubelet-certificate-authority", "value": "/etc/kubernetes/pki/ca.crt"}]
     return documents(
         {
             "InitConfiguration": {
@@ -65,7 +82,7 @@ def control_plane(
             "ClusterConfiguration": {
                 "kubernetesVersion": f"v{version}",
                 "controlPlaneEndpoint": f"{address}:6443",
-                "apiServer": {"certSANs": [address, *names]},
+                "apiServer": api_server,
                 "networking": {"podSubnet": pod_cidr, "serviceSubnet": service_cidr},
             },
             # The kubelet's own certificate comes from the cluster's CA, not from itself (see approve-kubelets.sh).

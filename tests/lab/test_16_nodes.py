@@ -139,10 +139,11 @@ def test_a_changed_kubeadm_configuration_reaches_the_running_node(lab: Lab) -> N
         eventually("the kubelet's limit", lambda: lab.on("workstation", capacity).output == "77")
         eventually("the API server's flag", lambda: "--event-ttl=2h" in lab.on("workstation", command).output)
         assert set(lab.up().succeeded().changes) == {"unchanged"}
-        lab.config("kubernetes.kubeadm.ClusterConfiguration.networking.podSubnet", "10.245.0.0/16")
+        lab.config("kubernetes.podCidr", "10.245.0.0/16")
         refused = lab.up().failed()
         assert "podSubnet 10.245.0.0/16 wanted, 10.244.0.0/16 in use" in refused.output
     finally:
+        lab.config("kubernetes.podCidr", None)
         lab.config("kubernetes.kubeadm.ClusterConfiguration", None)
         lab.config("kubernetes.kubeadm.KubeletConfiguration.maxPods", None)
         lab.up().succeeded()

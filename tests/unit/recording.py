@@ -37,6 +37,7 @@ class Registered:
     replacement_trigger: Any
     secret_outputs: list[str]
     provider: str
+    property_dependencies: dict[str, list[str]]
     outputs: dict[str, Any] | None = None
 
 
@@ -113,6 +114,9 @@ class Recorder(MockMonitor):
             ),
             secret_outputs=list(request.additionalSecretOutputs),
             provider=request.provider.split("::")[-2] if request.provider else "",
+            property_dependencies={
+                key: sorted(_name(urn) for urn in value.urns) for key, value in request.propertyDependencies.items()
+            },
         )
         return response
 

@@ -70,14 +70,35 @@ def test_every_value_is_open_to_override() -> None:
     assert documents["KubeletConfiguration"]["cgroupDriver"] == "cgroupfs"
 
 
+def arguments(**overrides: Any) -> dict[str, str]:
+    given = parts(control_plane(overrides=overrides))["ClusterConfiguration"]["apiServer"].get("extraArgs", [])
+    return {argument["name"]: argument["value"] for argument in given}
+
+
+def test_api_server_checks_the_kubelets_unless_they_sign_for_themselves() -> None:
+    ours = {"kubelet-certificate-authority": "/etc/kubernetes/pki/ca.crt"}
+    assert arguments() == ours
+    more = [{"name": "audit-log-path", "value": "-"}]
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": more}}) == ours | {"audit-log-path": "-"}
+    other = [{"name": "kubelet-certificate-authority", "value": "/other.crt"}]
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": other}}) == {
+        "kubelet-certificate-authority": "/other.crt"
+    }
+    assert arguments(ClusterConfiguration={"apiServer": {"extraArgs": []}}) == {}
+    assert arguments(KubeletConfiguration={"serverTLSBootstrap": False}) == {}
+
+
+def test_arguments_of_the_kubelet_are_laid_over_by_name() -> None:
+    """The node's own address stays, and a name may be there twice."""
+    more = [{"name": "v", "value": "2"}, {"name": "v", "value": "3"}]
+    overrides = {"InitConfiguration": {"nodeRegistration": {"kubeletExtraArgs": more}}}
+    registration = parts(control_plane(overrides=overrides))["InitConfiguration"]["nodeRegistration"]
+    assert registration["kubeletExtraArgs"] == [{"name": "node-ip", "value": "192.168.80.96"}, *more]
+
+
 def test_containerd(snapshot: SnapshotAssertion) -> None:
     text = render("k8s_node/templates/containerd.toml.j2", cri={"a": True, "b": "c"})
     assert text == snapshot
-
-
-def test_kubeconfig_is_a_secret(good_stack: Recorder) -> None:
-    provider = good_stack.one("k8s-node-cluster")
-    assert "k8s-node-ready" in provider.dependencies
 
 
 def with_workers(good: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +148,18 @@ def test_upgrades_go_control_plane_first_and_one_worker_at_a_time(
     assert "k8s-node-configure-k8s" in recorder.one("k8s-node-upgrade-k8s").dependencies
     assert "k8s-node-upgrade-k8s" in recorder.one("k8s-node-configure-w1").dependencies
     assert "k8s-node-upgrade-w1" in recorder.one("k8s-node-upgrade-w2").dependencies
+
+
+def test_a_new_worker_joins_a_control_plane_that_is_upgraded(
+    run_program: Run, good: dict[str, Any], host_key: str
+) -> None:
+    """It has the new version's kubelet, which may not be newer than the control plane."""
+    recorder = run_program(with_workers(good | {"hostKey": host_key}))
+    assert "k8s-node-upgrade-k8s" in recorder.one("k8s-node-certificates").dependencies
+    # A token's two hours do not begin before the worker can use it.
+    invitation = recorder.one("k8s-node-invite-w1").dependencies
+    assert {"k8s-node-certificates", "k8s-node-prepare-w1"} <= set(invitation)
+    assert "k8s-node-invite-w1" in recorder.one("k8s-node-join-w1").dependencies
 
 
 def test_a_changed_kubelet_configuration_reaches_every_node(
