@@ -2,6 +2,12 @@
 # This machine is no node any more: nothing of the kubelet, its pods, their network or their images.
 set -euo pipefail
 
+# What prepare.sh refused to touch.
+if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$STATE/kubernetes-begun" ] && [ ! -e "$STATE/kubernetes-initialised" ]; then
+  say "leaving the Kubernetes node on $(hostname), which this stack did not make"
+  exit 0
+fi
+
 came_with_us=no
 if [ -s "$STATE/packages/kubernetes" ] && grep -qx containerd "$STATE/packages/kubernetes"; then came_with_us=yes; fi
 if [ -s "$STATE/packages/kubernetes.before" ]; then came_with_us=yes; fi
