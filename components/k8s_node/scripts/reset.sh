@@ -23,5 +23,5 @@ done
 # Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
 remove_rules -E 'KUBE-|CNI-'
 rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
-rm -f "$STATE/kubernetes-configuration" "$STATE/kubernetes-upgrade" "$STATE/kubernetes-begun" "$STATE/kubernetes-initialised"
+rm -f "$STATE/kubernetes-configuration" "$STATE/kubernetes-upgrade" "$STATE/kubernetes-configuring" "$STATE/kubernetes-begun" "$STATE/kubernetes-initialised"
 forget_empty
