@@ -335,3 +335,137 @@ def test_a_dead_api_server_is_mended_by_the_corrected_setting(node: Node, correc
     result = node.step("configure", **CONFIGURE)
     assert result.returncode == 0, result.stderr
     assert configured.read_text() == f"replicas: {corrected}\n"
+
+
+NETWORK = {"NODE": "k8s", "POD_CIDR": "10.244.0.0/16", "NODES": "k8s=10.0.0.1=10.244.0.0/24 w1=10.0.0.2=10.244.1.0/24"}
+
+
+def network(node: Node, cluster: str) -> list[str]:
+    """The routes that the pods' network removes: w2 was taken out of the settings, `cluster` is what kubectl says."""
+    node.files({"cni.conflist": "@SUBNET@", "auto-devops-pod-network.service": ""})
+    routes = r"10.244.1.0/24 via 10.0.0.2 dev eth0\n10.244.2.0/24 via 10.0.0.3 dev eth0\n"
+    node.fake("ip", f"case $2 in show) printf '{routes}' ;; esac")
+    node.fake("iptables", "true")
+    node.fake("kubectl", cluster)
+    result = node.step("network", **NETWORK)
+    assert result.returncode == 0, result.stderr
+    result = node.program(node.root / "usr/local/sbin/auto-devops-pod-network")
+    assert result.returncode == 0, result.stderr
+    return [call.split()[3] for call in node.calls if call.startswith("ip route delete")]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "pruned"),
+    [
+        ("echo 10.244.0.0/24 10.244.1.0/24 10.244.2.0/24", []),
+        ("echo 10.244.0.0/24 10.244.1.0/24", ["10.244.2.0/24"]),
+        ("echo refused >&2; exit 1", []),
+        ("true", []),
+    ],
+)
+def test_the_way_to_a_node_stays_as_long_as_the_cluster_has_it(node: Node, cluster: str, pruned: list[str]) -> None:
+    """One that leaves is drained after the others got their new network, and its pods are in use until then."""
+    assert network(node, cluster) == pruned
+
+
+def test_a_node_that_has_left_takes_its_route_along(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake("kubectl", "true")
+    result = node.step("uninvite", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    calls = node.calls
+    gone = calls.index("kubectl delete node w2")
+    assert next(i for i, call in enumerate(calls) if call.startswith("kubectl drain w2")) < gone
+    assert gone < calls.index("systemctl restart auto-devops-pod-network")
+
+
+def test_a_node_that_cannot_be_drained_is_told(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake("kubectl", "false")
+    result = node.step("uninvite", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    assert "kubectl delete node w2" in result.stderr
+    assert not node.called("kubectl drain")
+
+
+def test_a_node_is_drained_though_the_api_server_was_away_for_a_moment(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake("kubectl", f'case "$*" in *readyz*) if [ ! -e {node.root}/asked ]; then touch {node.root}/asked; exit 1; fi ;; esac')
+    (node.root / "tmp/patient.sh").write_text(node.moved(LIBRARY) + node.moved(SCRIPTS / "uninvite.sh"))
+    result = node.run(node.root / "tmp/patient.sh", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    assert node.called("kubectl delete node w2")
+
+
+def test_volumes_go_with_the_node(node: Node) -> None:
+    node.fake("kubeadm", "true")
+    volume = node.write("var/lib/auto-devops-volumes/pvc-1/data")
+    assert node.step("reset").returncode == 0
+    assert not volume.parents[1].exists()
+
+
+def test_a_containerd_that_stays_is_as_it_was(node: Node) -> None:
+    """What its namespace had before us stays, also an image of ours that it had already."""
+    node.write("var/lib/dpkg/status")
+    node.write("var/lib/auto-devops/kubernetes-containerd", "images theirs:1\ncontainers abc\n")
+    node.fake("dpkg-query", "printf installed")
+    node.fake("ctr", 'case "$*" in *"images ls"*) printf "theirs:1\\nours:1\\n" ;; *"containers ls"*) printf "abc\\ndef\\n" ;; esac')
+    result = node.step("unprepare")
+    assert result.returncode == 0, result.stderr
+    assert node.called("ctr -n k8s.io images rm ours:1")
+    assert node.called("ctr -n k8s.io containers rm def")
+    assert not [call for call in node.calls if " rm " in call and ("theirs" in call or "abc" in call)]
+    assert not (node.state / "kubernetes-containerd").exists()
+
+
+@pytest.mark.parametrize(
+    ("installed", "ctr", "kept"),
+    [
+        ("", "false", ""),
+        ("installed", "echo theirs", "images theirs\ncontainers theirs\n"),
+        ("installed", "false", None),
+    ],
+)
+def test_what_containerd_has_before_us_is_remembered(node: Node, installed: str, ctr: str, kept: str | None) -> None:
+    node.write("proc/meminfo", "MemTotal: 4000000 kB\n")
+    node.write("proc/swaps")
+    node.fake("dpkg-query", f"printf '{installed}'")
+    node.fake("ctr", ctr)
+    node.fake("sysctl", "false")  # Far enough.
+    variables = {"MINIMUM_MEMORY": "1", "PORTS": "", "ALLOW_SWAP": "yes"}
+    assert node.step("prepare", **variables).returncode == 1
+    assert node.called("sysctl")
+    record = node.state / "kubernetes-containerd"
+    assert (record.read_text() if record.exists() else None) == kept
+
+
+def test_a_containerd_of_which_nothing_is_known_is_left_alone(node: Node) -> None:
+    """A machine that an earlier version of the stack prepared."""
+    node.fake("dpkg-query", "printf installed")
+    node.fake("ctr", "echo theirs:1")
+    assert node.step("unprepare").returncode == 0
+    assert not node.called("ctr")
+
+
+def test_networkd_leaves_our_routes_alone(node: Node) -> None:
+    """It drops what it did not make whenever it restarts, as at an update of systemd."""
+    dropin = node.root / "etc/systemd/networkd.conf.d/auto-devops.conf"
+    network(node, "true")
+    assert "ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n" in dropin.read_text()
+    calls = node.calls
+    assert calls.index("systemctl restart systemd-networkd") < calls.index("systemctl restart auto-devops-pod-network")
+    network(node, "true")
+    assert node.calls.count("systemctl restart systemd-networkd") == 1
+    result = node.step("unnetwork")
+    assert result.returncode == 0, result.stderr
+    assert not dropin.parent.exists()
+    assert node.calls.count("systemctl restart systemd-networkd") == 2
+    assert node.step("unnetwork").returncode == 0
+    assert node.calls.count("systemctl restart systemd-networkd") == 2
+
+
+def test_without_networkd_there_is_nothing_for_it(node: Node) -> None:
+    node.fake("systemctl", 'case "$*" in *is-active*systemd-networkd*) exit 3 ;; esac')
+    network(node, "true")
+    assert not (node.root / "etc/systemd/networkd.conf.d").exists()
+    assert not node.called("systemctl restart systemd-networkd")

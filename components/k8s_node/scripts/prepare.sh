@@ -42,6 +42,12 @@ for module in overlay br_netfilter; do
 done
 if [ ! -e "$STATE/kubernetes-sysctl" ]; then
   mkdir -p "$STATE"
+  # What a containerd of the machine's own has where Kubernetes' things will be: the rest goes with us (see unprepare.sh).
+  : >"$FILES/before"
+  if ! installed containerd || { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
+    ctr -n k8s.io containers ls -q | sed "s/^/containers /"; } >"$FILES/before" 2>/dev/null; then
+    place "$FILES/before" "$STATE/kubernetes-containerd" 600
+  fi
   for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     if [ -r "/proc/sys/$key" ]; then printf '%s=%s\n' "$key" "$(cat "/proc/sys/$key")"; fi
   done >"$STATE/kubernetes-sysctl"

@@ -22,6 +22,8 @@ for interface in cni0 kube-ipvs0 kube-bridge; do
 done
 # Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
 remove_rules -E 'KUBE-|CNI-'
+# The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
+rm -rf /var/lib/auto-devops-volumes
 rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
 rm -f "$STATE/kubernetes-configuration" "$STATE/kubernetes-upgrade" "$STATE/kubernetes-configuring" "$STATE/kubernetes-begun" "$STATE/kubernetes-initialised"
 forget_empty
