@@ -119,7 +119,6 @@ class K8sNode(pulumi.ComponentResource):
             f"{name}-control-plane",
             Script(SCRIPTS / "init.sh", SCRIPTS / "reset.sh"),
             parent=self,
-            variables={"ADDRESS": args.host.address},
             files={"kubeadm.yaml": self._configuration},
             depends_on=[first],
             secret_output=True,

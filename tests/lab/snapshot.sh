@@ -28,5 +28,7 @@ done
 # 127.0.0.11 is the name server of the engine that carries the machine as a container.
 ss -Hlntup | grep -vF 127.0.0.11 | awk '{ print $1, $5 }' | sort -u | kind port
 findmnt -rno TARGET | grep -vE '^/(proc|sys|dev)' | sort | kind mount
-find /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind -maxdepth 1 -mindepth 1 2>/dev/null | sort | kind data
-pgrep -l 'docker|containerd|named|nginx|registry' | cut -d' ' -f2 | sort -u | kind process
+find /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind \
+  /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/auto-devops-volumes /var/log/pods -maxdepth 1 -mindepth 1 2>/dev/null |
+  sort | kind data
+pgrep -l 'docker|containerd|named|nginx|registry|^kubelet$|^etcd$|^kube-' | cut -d' ' -f2 | sort -u | kind process

@@ -2,19 +2,23 @@
 # This machine joins the cluster with the configuration that came.
 set -euo pipefail
 
-joined="$STATE/kubernetes-initialised"
+joined="$STATE/kubernetes-initialised" begun="$STATE/kubernetes-begun"
 if [ ! -e "$joined" ]; then
-  if [ -e /etc/kubernetes/kubelet.conf ]; then
+  if [ -e "$begun" ]; then
     say "an earlier kubeadm join was interrupted; starting it anew"
     kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /etc/kubernetes
+  elif [ -e /etc/kubernetes/kubelet.conf ]; then
+    fail "already a Kubernetes node that this stack did not make: see /etc/kubernetes" "a machine without Kubernetes" \
+      "take it out of kubernetes.workers; or, if nobody needs it there, on $(hostname): kubeadm reset, then run pulumi up again"
   fi
   say "kubeadm join"
+  mkdir -p "$STATE"
+  touch "$begun" # what is there from now on is ours, and may be taken away
   if ! kubeadm join --config "$FILES/kubeadm.yaml" >"$FILES/log" 2>&1; then
     tail -n 20 "$FILES/log" >&2
     journalctl -u kubelet -n 200 --no-pager -o cat | grep -v "mirror pod" | tail -n 5 >&2 || true
     fail "kubeadm join that failed (its last words are above)" "this node in the cluster" "correct what it names, then run pulumi up again"
   fi
-  mkdir -p "$STATE"
   touch "$joined"
 fi

@@ -22,7 +22,13 @@ own='' others=''
   done
   printf 'ip route show proto %s | while read -r cidr _; do\n' "$protocol"
   # shellcheck disable=SC2016 # for the script that this writes
-  printf '  case $cidr in %snone) ;; *) ip route delete "$cidr" proto %s ;; esac\ndone\n' "$others" "$protocol"
+  printf '  case $cidr in %snone) continue ;; esac\n' "$others"
+  # A node that leaves is drained after this, and its pods are in use until then. Who cannot ask the cluster, as a worker or
+  # while the API server does not answer, keeps the way: it leads nowhere, and a reboot ends it.
+  # shellcheck disable=SC2016 # likewise
+  printf '%s\n' '  cidrs=$(KUBECONFIG=/etc/kubernetes/admin.conf kubectl --request-timeout=5s get nodes -o jsonpath="{.items[*].spec.podCIDR}" 2>/dev/null) || continue'
+  # shellcheck disable=SC2016 # likewise
+  printf '  case " $cidrs " in "  " | *" $cidr "*) ;; *) ip route delete "$cidr" proto %s ;; esac\ndone\n' "$protocol"
   rule="POSTROUTING -s $POD_CIDR ! -d $POD_CIDR -m comment --comment auto-devops-pods -j MASQUERADE"
   printf 'iptables -w -t nat -C %s 2>/dev/null || iptables -w -t nat -A %s\n' "$rule" "$rule"
 } >"$FILES/pod-network"
@@ -35,5 +41,12 @@ sed -i "s#@SUBNET@#$own#" "$FILES/cni.conflist"
 place "$FILES/cni.conflist" /etc/cni/net.d/10-auto-devops.conflist 644
 place "$FILES/auto-devops-pod-network.service" /etc/systemd/system/auto-devops-pod-network.service 644
 if [ "$CHANGED" = yes ]; then systemctl daemon-reload; fi
+# systemd-networkd drops routes that it did not make whenever it restarts, as at an update of systemd.
+if systemctl -q is-active systemd-networkd; then
+  printf '# Made by auto-devops: routes to the pods of other nodes stay when systemd-networkd restarts.\n%s\n' \
+    $'[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no' >"$FILES/networkd.conf"
+  place "$FILES/networkd.conf" /etc/systemd/networkd.conf.d/auto-devops.conf 644
+  restart_for systemd-networkd /etc/systemd/networkd.conf.d/auto-devops.conf
+fi
 systemctl enable -q auto-devops-pod-network
 systemctl restart auto-devops-pod-network

@@ -8,7 +8,15 @@ set -euo pipefail
 . "$FILES/programs.sh"
 cni=/opt/cni/bin
 
-if [ ! -e /etc/kubernetes/kubelet.conf ]; then
+# A node of this stack, or half of one; init.sh and join.sh write these.
+ours=no
+if [ -e "$STATE/kubernetes-begun" ] || [ -e "$STATE/kubernetes-initialised" ]; then ours=yes; fi
+
+if [ "$ours" = no ]; then
+  if [ -e /etc/kubernetes/kubelet.conf ] || [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
+    fail "already a Kubernetes node that this stack did not make: see /etc/kubernetes" "a machine without Kubernetes" \
+      "choose another machine; or, if nobody needs it there, on $(hostname): kubeadm reset, then run pulumi up again"
+  fi
   # What would otherwise fail minutes later, inside kubeadm.
   memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
   if ((memory < MINIMUM_MEMORY)); then
@@ -34,6 +42,12 @@ for module in overlay br_netfilter; do
 done
 if [ ! -e "$STATE/kubernetes-sysctl" ]; then
   mkdir -p "$STATE"
+  # What a containerd of the machine's own has where Kubernetes' things will be: the rest goes with us (see unprepare.sh).
+  : >"$FILES/before"
+  if ! installed containerd || { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
+    ctr -n k8s.io containers ls -q | sed "s/^/containers /"; } >"$FILES/before" 2>/dev/null; then
+    place "$FILES/before" "$STATE/kubernetes-containerd" 600
+  fi
   for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     if [ -r "/proc/sys/$key" ]; then printf '%s=%s\n' "$key" "$(cat "/proc/sys/$key")"; fi
   done >"$STATE/kubernetes-sysctl"
@@ -50,7 +64,7 @@ sysctl -q -p /etc/sysctl.d/90-auto-devops-kubernetes.conf
 install_packages kubernetes containerd runc iptables conntrack ethtool socat iproute2 curl
 
 # The programs of a node that is in a cluster are the upgrade's business: control plane first (see upgrade.sh).
-if [ ! -e /etc/kubernetes/kubelet.conf ]; then
+if [ ! -e "$STATE/kubernetes-initialised" ]; then
   for program in kubeadm kubelet kubectl; do get_program "$program"; done
 fi
 if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ]; then

@@ -2,6 +2,12 @@
 # This node leaves the cluster: its pods, certificates and rules go.
 set -euo pipefail
 
+# What the stack refused to take over (see init.sh and join.sh), it does not take away either.
+if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$STATE/kubernetes-begun" ] && [ ! -e "$STATE/kubernetes-initialised" ]; then
+  say "leaving the Kubernetes node on $(hostname), which this stack did not make"
+  exit 0
+fi
+
 if command -v kubeadm >/dev/null; then
   say "kubeadm reset"
   kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
@@ -16,6 +22,8 @@ for interface in cni0 kube-ipvs0 kube-bridge; do
 done
 # Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
 remove_rules -E 'KUBE-|CNI-'
+# The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
+rm -rf /var/lib/auto-devops-volumes
 rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
-rm -f "$STATE/kubernetes-initialised" "$STATE/kubernetes-configuration"
+rm -f "$STATE/kubernetes-configuration" "$STATE/kubernetes-upgrade" "$STATE/kubernetes-configuring" "$STATE/kubernetes-begun" "$STATE/kubernetes-initialised"
 forget_empty

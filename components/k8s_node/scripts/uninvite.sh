@@ -3,9 +3,15 @@
 set -euo pipefail
 
 export KUBECONFIG=/etc/kubernetes/admin.conf
-if kubectl get --raw /readyz >/dev/null 2>&1 && kubectl get node "$NODE" >/dev/null 2>&1; then
+if [ ! -e /etc/kubernetes/admin.conf ]; then exit 0; fi
+# It may be away for a moment only.
+if ! await 60 "the API server" kubectl get --raw /readyz; then
+  say "the API server on $(hostname) does not answer: $NODE leaves without being drained; when it answers again, kubectl delete node $NODE"
+elif kubectl get node "$NODE" >/dev/null 2>&1; then
   say "draining $NODE"
   kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --timeout=120s >&2 ||
     say "not everything left $NODE in two minutes; it goes all the same"
   kubectl delete node "$NODE" >&2
+  # It sees now that there is one node less.
+  restart_if_active auto-devops-pod-network
 fi

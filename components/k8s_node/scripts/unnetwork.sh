@@ -7,3 +7,10 @@ remove_units auto-devops-pod-network.service
 ip route flush proto 144
 remove_rules auto-devops-pods
 rm -f /usr/local/sbin/auto-devops-pod-network /etc/cni/net.d/10-auto-devops.conflist
+if [ -e /etc/systemd/networkd.conf.d/auto-devops.conf ]; then
+  rm -f /etc/systemd/networkd.conf.d/auto-devops.conf
+  rmdir /etc/systemd/networkd.conf.d 2>/dev/null || true
+  restart_if_active systemd-networkd
+fi
+rm -f "$STATE/started/systemd-networkd"
+forget_empty

@@ -7,7 +7,9 @@ set -euo pipefail
 . "$FILES/programs.sh"
 
 running=$(version_of kubelet)
-if [ "$running" = "v$VERSION" ]; then
+# The kubelet is replaced before everything runs again: a run that was killed between is finished by the next one.
+unfinished="$STATE/kubernetes-upgrade"
+if [ "$running" = "v$VERSION" ] && [ ! -e "$unfinished" ]; then
   exit 0
 fi
 IFS=. read -r from_major from_minor _ <<<"${running#v}"
@@ -18,7 +20,9 @@ if [ "$from_major" != "$to_major" ] || ((to_minor < from_minor)) || ((to_minor >
     "pulumi config set --path auto-devops:kubernetes.version $from_major.$((from_minor + 1)).0 (or a later patch of it), pulumi up, and so on"
 fi
 
-get_program kubeadm
+# All of them before anything is changed or stopped.
+for program in kubeadm kubelet kubectl; do fetch_program "$program"; done
+place_program kubeadm
 if [ "$ROLE" = control-plane ]; then
   say "kubeadm upgrade apply v$VERSION"
   if ! KUBECONFIG=/etc/kubernetes/admin.conf kubeadm upgrade apply "v$VERSION" --yes --ignore-preflight-errors "$IGNORED" >"$FILES/log" 2>&1; then
@@ -33,9 +37,11 @@ else
     fail "kubeadm upgrade node that failed (its last words are above)" "this node's configuration for v$VERSION" "then run pulumi up again"
   fi
 fi
-get_program kubectl
+place_program kubectl
+mkdir -p "$STATE"
+touch "$unfinished"
 systemctl stop kubelet
-get_program kubelet
+place_program kubelet
 systemctl start kubelet
 await_kubelet "a kubelet of v$VERSION" "on $(hostname): journalctl -u kubelet"
 
@@ -44,12 +50,7 @@ if [ "$ROLE" = control-plane ]; then
   # healthy. What follows must not meet an API server that is about to go.
   export KUBECONFIG=/etc/kubernetes/admin.conf
   settled() {
-    local moment
-    # shellcheck disable=SC2034 # a count
-    for moment in 1 2 3 4 5 6 7 8 9 10; do
-      kubectl get --raw /readyz || return 1
-      sleep 0.5
-    done
+    stays_ready || return 1
     [ "$(kubectl get node "$NODE" -o jsonpath='{.status.nodeInfo.kubeletVersion}')" = "v$VERSION" ]
   }
   if ! await 180 "the control plane to stay ready for five seconds" settled; then
@@ -58,3 +59,4 @@ if [ "$ROLE" = control-plane ]; then
       "on $(hostname): journalctl -u kubelet; then run pulumi up again"
   fi
 fi
+rm -f "$unfinished"
