@@ -100,8 +100,9 @@ def up(log: StepLog) -> str:
     """`pulumi up`: the last line that it printed shows as progress, all of it is in the log."""
     unlock(log)
     if _has_pending_operations():
-        # Left by a run that was killed. Pulumi would warn of them for ever: only a refresh takes them away, and
-        # what was created after all is met again by the program's own idempotent creates.
+        # Left by a run that was killed. Pulumi would warn of them for ever: only a refresh takes them away. What
+        # scripts had begun on machines they meet again. A container or an object in GitLab that was made after all is
+        # in the way of its own creation, which then fails with its name (docs/operations.md, "When something fails").
         log.awaiting("refresh after an interrupted run")
         log.run(
             command(["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--color", "never"]),

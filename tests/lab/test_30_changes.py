@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.lab.driver import DOMAIN, REGISTRY, Lab, eventually
+from tests.lab.people import PING, Person, answers, passed
+
+PROJECT = "demo/custom"
 
 
 @contextmanager
@@ -93,7 +96,8 @@ def test_certificates_are_reissued_without_a_new_root(lab: Lab) -> None:
         assert "demo/web" in catalog(lab)
 
 
-def test_login(lab: Lab) -> None:
+def test_login(lab: Lab, dev: Person) -> None:
+    """People have to log in, and pushes still arrive: jobs and the cluster have the login."""
     lab.config("registry.login.username", "ci")
     try:
         lab.config("registry.login.password", "correct horse", secret=True)
@@ -107,6 +111,10 @@ def test_login(lab: Lab) -> None:
         lab.workstation(f"printf 'correct horse' | docker login -u ci --password-stdin {REGISTRY}")
         lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
         assert "correct horse" not in lab.pulumi("stack", "export").succeeded().output
+        change = PING.format(answer="with a login")
+        logs = passed(lab, PROJECT, dev.pushes(dev.clones(PROJECT), change, "An answer by a registry with a login"))
+        assert not [job for job, log in logs.items() if "correct horse" in log]
+        answers(lab, PROJECT, "with a login")
         assert set(lab.up().succeeded().changes) == {"unchanged"}
     finally:
         lab.config("registry.login", None)

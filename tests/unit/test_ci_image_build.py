@@ -18,7 +18,7 @@ BASE = "docker.io/alpine/k8s:1"
 def run(
     root: Path, user: str = "", *, there: bool, pulls: bool = True, built: bool = False
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """What it says, and the engine's calls. `there`: it has a base; `pulls`: it gets one; `built`: the registry has it."""
+    """What it says, and the engine's calls. `there`: it has a base; `pulls`: it gets one; `built`: nothing is to do."""
     machine = Machine(root / "machine")
     machine.files({"Dockerfile": dockerfile(BASE), "trust.sh": "", "platform.crt": ""})
     machine.fake(
