@@ -81,7 +81,8 @@ if [ "$ROLE" = control-plane ]; then
     fi
     fail "an API server that does not start with the changed configuration (its log's end is above); $outcome" \
       "kubectl get --raw /readyz to say ok" \
-      "correct auto-devops:kubernetes.kubeadm.ClusterConfiguration, then run pulumi up again; on $(hostname): tail /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log, or journalctl -u kubelet"
+      "correct auto-devops:kubernetes.kubeadm, then run pulumi up again; the logs are on $(hostname):
+            tail /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log; journalctl -u kubelet"
   fi
   phase init phase upload-config all --config "$FILES/wanted"
   phase init phase addon kube-proxy --config "$FILES/wanted"
@@ -97,6 +98,7 @@ else
 fi
 systemctl restart kubelet
 await_kubelet "a kubelet with the changed configuration" \
-  "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again; with the previous value, which the stack takes for unchanged: pulumi config set auto-devops:repair \"\$(date -Is)\" before"
+  "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again; if it is the previous value again,
+            which the stack takes for unchanged, before: pulumi config set auto-devops:repair \"\$(date -Is)\""
 install -m 600 "$FILES/wanted" "$applied"
 rm -f "$unfinished"
