@@ -322,6 +322,19 @@ def test_a_configuration_that_kills_the_api_server_is_taken_back(node: Node) -> 
     assert not [phase for phase in phases(node) if phase.startswith("upload")]
 
 
+def test_the_previous_configuration_is_not_the_previous_version(node: Node) -> None:
+    """Since it was applied, the node was upgraded to v1."""
+    configured_node(node)
+    node.write("var/lib/auto-devops/kubernetes-configuration", "kubernetesVersion: v0\nreplicas: old\n")
+    node.files({"kubeadm.yaml": "kubernetesVersion: v2\nreplicas: old\n"})
+    assert node.step("configure", **CONFIGURE).returncode == 0
+    assert not node.called("kubeadm"), "nothing to do"
+    node.files({"kubeadm.yaml": "kubernetesVersion: v2\nbad: yes\n"})
+    assert node.step("configure", **CONFIGURE).returncode == 1
+    manifest = node.root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+    assert manifest.read_text() == "kubernetesVersion: v1\nreplicas: old\n"
+
+
 @pytest.mark.parametrize("corrected", ["old", "new"])
 def test_a_dead_api_server_is_mended_by_the_corrected_setting(node: Node, corrected: str) -> None:
     """Killed half way: the API server is dead, and what was applied last is the old configuration."""
