@@ -92,6 +92,17 @@ def test_too_little_memory_is_told(lab: Lab, bare: object) -> None:
     assert "at least 700 MiB" in output
 
 
+def test_a_node_of_another_cluster_is_told_and_left_alone(lab: Lab, bare: object) -> None:
+    theirs = "/etc/kubernetes/kubelet.conf"
+    lab.on("node1", f"mkdir -p /etc/kubernetes && touch {theirs}").succeeded()
+    try:
+        output = refused_as_worker(lab)
+        lab.on("node1", f"test -e {theirs}").succeeded()
+    finally:
+        lab.on("node1", "rm -r /etc/kubernetes").succeeded()
+    assert "error on node1: already a Kubernetes node that this stack did not make" in output
+
+
 def test_two_workers_join_at_once_and_leave_without_a_trace(lab: Lab, bare: dict[str, dict[str, list[str]]]) -> None:
     lab.up().succeeded()
     for index, worker in enumerate(WORKERS):

@@ -99,7 +99,7 @@ def test_an_interrupted_beginning_of_ours_is_begun_anew(node: Node, step: str) -
     assert (node.state / "kubernetes-begun").exists()
     for file in ("kubelet.conf", "manifests/kube-apiserver.yaml"):
         node.write(f"etc/kubernetes/{file}")
-    node.fake("kubeadm", f'case $1 in {step}) {admin_conf(node)} ;; esac')
+    node.fake("kubeadm", f"case $1 in {step}) {admin_conf(node)} ;; esac")
     node.fake("kubectl", "true")
     result = node.step(step)
     assert result.returncode == 0, result.stderr
@@ -110,7 +110,7 @@ def test_an_interrupted_beginning_of_ours_is_begun_anew(node: Node, step: str) -
 
 @pytest.mark.parametrize("step", ["init", "join"])
 def test_a_node_of_an_earlier_version_of_the_stack_goes_on(node: Node, step: str) -> None:
-    """It has no mark of a beginning. And whether its API server answers is none of init.sh's business: configure.sh's."""
+    """It has no mark of a beginning. Whether its API server answers is configure.sh's business."""
     node.fake("kubeadm", "false")
     node.fake("kubectl", "false")
     node.write("var/lib/auto-devops/kubernetes-initialised")
@@ -322,6 +322,19 @@ def test_a_configuration_that_kills_the_api_server_is_taken_back(node: Node) -> 
     assert not [phase for phase in phases(node) if phase.startswith("upload")]
 
 
+def test_the_previous_configuration_is_not_the_previous_version(node: Node) -> None:
+    """Since it was applied, the node was upgraded to v1."""
+    configured_node(node)
+    node.write("var/lib/auto-devops/kubernetes-configuration", "kubernetesVersion: v0\nreplicas: old\n")
+    node.files({"kubeadm.yaml": "kubernetesVersion: v2\nreplicas: old\n"})
+    assert node.step("configure", **CONFIGURE).returncode == 0
+    assert not node.called("kubeadm"), "nothing to do"
+    node.files({"kubeadm.yaml": "kubernetesVersion: v2\nbad: yes\n"})
+    assert node.step("configure", **CONFIGURE).returncode == 1
+    manifest = node.root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+    assert manifest.read_text() == "kubernetesVersion: v1\nreplicas: old\n"
+
+
 @pytest.mark.parametrize("corrected", ["old", "new"])
 def test_a_dead_api_server_is_mended_by_the_corrected_setting(node: Node, corrected: str) -> None:
     """Killed half way: the API server is dead, and what was applied last is the old configuration."""
@@ -390,7 +403,10 @@ def test_a_node_that_cannot_be_drained_is_told(node: Node) -> None:
 
 def test_a_node_is_drained_though_the_api_server_was_away_for_a_moment(node: Node) -> None:
     node.write("etc/kubernetes/admin.conf")
-    node.fake("kubectl", f'case "$*" in *readyz*) if [ ! -e {node.root}/asked ]; then touch {node.root}/asked; exit 1; fi ;; esac')
+    node.fake(
+        "kubectl",
+        f'case "$*" in *readyz*) if [ ! -e {node.root}/asked ]; then touch {node.root}/asked; exit 1; fi ;; esac',
+    )
     (node.root / "tmp/patient.sh").write_text(node.moved(LIBRARY) + node.moved(SCRIPTS / "uninvite.sh"))
     result = node.run(node.root / "tmp/patient.sh", NODE="w2")
     assert result.returncode == 0, result.stderr
@@ -409,7 +425,10 @@ def test_a_containerd_that_stays_is_as_it_was(node: Node) -> None:
     node.write("var/lib/dpkg/status")
     node.write("var/lib/auto-devops/kubernetes-containerd", "images theirs:1\ncontainers abc\n")
     node.fake("dpkg-query", "printf installed")
-    node.fake("ctr", 'case "$*" in *"images ls"*) printf "theirs:1\\nours:1\\n" ;; *"containers ls"*) printf "abc\\ndef\\n" ;; esac')
+    node.fake(
+        "ctr",
+        'case "$*" in *"images ls"*) printf "theirs:1\\nours:1\\n" ;; *"containers ls"*) printf "abc\\ndef\\n" ;; esac',
+    )
     result = node.step("unprepare")
     assert result.returncode == 0, result.stderr
     assert node.called("ctr -n k8s.io images rm ours:1")

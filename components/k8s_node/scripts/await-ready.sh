@@ -28,7 +28,7 @@ if ! await 60 "Kubernetes v$VERSION to run on $EXPECTED" upgraded; then
   found="API server v$(server_version || true)"
   for name in $EXPECTED; do found+=", kubelet of $name $(kubelet_version "$name" || true)"; done
   fail "another version that runs: $found" "v$VERSION everywhere" \
-    "on the machine of an old kubelet: systemctl restart kubelet; for the API server on $(hostname): kubeadm upgrade apply v$VERSION; then run pulumi up again"
+    "on an old kubelet's machine: systemctl restart kubelet; for the API server, on $(hostname): kubeadm upgrade apply v$VERSION"
 fi
 # Who set up the cluster without kube-proxy has something else in its place.
 if kubectl -n kube-system get daemonset kube-proxy >/dev/null 2>&1; then services="daemonset/kube-proxy deployment/coredns"; else services=deployment/coredns; fi

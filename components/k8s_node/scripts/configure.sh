@@ -11,7 +11,8 @@ applied="$STATE/kubernetes-configuration"
 unfinished="$STATE/kubernetes-configuring" # written before anything is changed: what is applied is not what runs
 manifests=/etc/kubernetes/manifests
 if [ "$ROLE" = control-plane ]; then
-  sed "s/^kubernetesVersion: .*/kubernetesVersion: $(version_of kubelet)/" "$FILES/kubeadm.yaml" >"$FILES/wanted"
+  of_this_version() { sed "s/^kubernetesVersion: .*/kubernetesVersion: $(version_of kubelet)/" "$1"; }
+  of_this_version "$FILES/kubeadm.yaml" >"$FILES/wanted"
 else
   printf '%s\n' "$CONFIGURATION" >"$FILES/wanted"
 fi
@@ -21,7 +22,9 @@ if [ ! -e "$applied" ]; then
   mkdir -p "$STATE"
   install -m 600 "$FILES/wanted" "$applied"
 fi
-if cmp -s "$FILES/wanted" "$applied" && [ ! -e "$unfinished" ]; then exit 0; fi
+# An upgrade since then changed the version alone.
+if [ "$ROLE" = control-plane ]; then of_this_version "$applied" >"$FILES/previous"; else cp "$applied" "$FILES/previous"; fi
+if cmp -s "$FILES/wanted" "$FILES/previous" && [ ! -e "$unfinished" ]; then exit 0; fi
 
 phase() {
   if ! kubeadm "$@" >"$FILES/log" 2>&1; then
@@ -75,13 +78,14 @@ if [ "$ROLE" = control-plane ]; then
     # Who takes the setting back must not have to know that the stack sees no difference then and would run nothing.
     say "the API server does not start; back to the previous configuration"
     outcome="the previous configuration does not run either"
-    if run_control_plane "$applied"; then
+    if run_control_plane "$FILES/previous"; then
       rm -f "$unfinished"
       outcome="the previous configuration runs again"
     fi
     fail "an API server that does not start with the changed configuration (its log's end is above); $outcome" \
       "kubectl get --raw /readyz to say ok" \
-      "correct auto-devops:kubernetes.kubeadm.ClusterConfiguration, then run pulumi up again; on $(hostname): tail /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log, or journalctl -u kubelet"
+      "correct auto-devops:kubernetes.kubeadm, then run pulumi up again; the logs are on $(hostname):
+            tail /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log; journalctl -u kubelet"
   fi
   phase init phase upload-config all --config "$FILES/wanted"
   phase init phase addon kube-proxy --config "$FILES/wanted"
@@ -97,6 +101,7 @@ else
 fi
 systemctl restart kubelet
 await_kubelet "a kubelet with the changed configuration" \
-  "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again; with the previous value, which the stack takes for unchanged: pulumi config set auto-devops:repair \"\$(date -Is)\" before"
+  "correct auto-devops:kubernetes.kubeadm.KubeletConfiguration, then run pulumi up again; if it is the previous value again,
+            which the stack takes for unchanged, before: pulumi config set auto-devops:repair \"\$(date -Is)\""
 install -m 600 "$FILES/wanted" "$applied"
 rm -f "$unfinished"

@@ -2,7 +2,6 @@
 # The first node: a control plane by kubeadm, with the configuration that came. Prints the administrator's kubeconfig.
 set -euo pipefail
 
-export KUBECONFIG=/etc/kubernetes/admin.conf
 initialised="$STATE/kubernetes-initialised" begun="$STATE/kubernetes-begun"
 
 if [ ! -e "$initialised" ]; then

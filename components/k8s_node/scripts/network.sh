@@ -20,13 +20,14 @@ own='' others=''
       others+="$cidr|"
     fi
   done
+  printf 'export KUBECONFIG=/etc/kubernetes/admin.conf\n'
   printf 'ip route show proto %s | while read -r cidr _; do\n' "$protocol"
   # shellcheck disable=SC2016 # for the script that this writes
   printf '  case $cidr in %snone) continue ;; esac\n' "$others"
   # A node that leaves is drained after this, and its pods are in use until then. Who cannot ask the cluster, as a worker or
   # while the API server does not answer, keeps the way: it leads nowhere, and a reboot ends it.
   # shellcheck disable=SC2016 # likewise
-  printf '%s\n' '  cidrs=$(KUBECONFIG=/etc/kubernetes/admin.conf kubectl --request-timeout=5s get nodes -o jsonpath="{.items[*].spec.podCIDR}" 2>/dev/null) || continue'
+  printf '%s\n' '  cidrs=$(kubectl --request-timeout=5s get nodes -o jsonpath="{.items[*].spec.podCIDR}" 2>/dev/null) || continue'
   # shellcheck disable=SC2016 # likewise
   printf '  case " $cidrs " in "  " | *" $cidr "*) ;; *) ip route delete "$cidr" proto %s ;; esac\ndone\n' "$protocol"
   rule="POSTROUTING -s $POD_CIDR ! -d $POD_CIDR -m comment --comment auto-devops-pods -j MASQUERADE"

@@ -25,5 +25,5 @@ remove_rules -E 'KUBE-|CNI-'
 # The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
 rm -rf /var/lib/auto-devops-volumes
 rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
-rm -f "$STATE/kubernetes-configuration" "$STATE/kubernetes-upgrade" "$STATE/kubernetes-configuring" "$STATE/kubernetes-begun" "$STATE/kubernetes-initialised"
+rm -f "$STATE"/kubernetes-{configuration,configuring,upgrade,begun,initialised}
 forget_empty
