@@ -42,24 +42,6 @@ RELEASE_LIMIT = 53
 RESERVED_NAMESPACES = frozenset({"auto-devops", "gitlab-runner"})
 # What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name.
 AGENT_RELEASE = "gitlab-agent"
-# Of kubeadm's configuration, what the rest of the platform knows otherwise: the setting to use, or why there is none.
-KUBEADM_SETTINGS = {
-    "ClusterConfiguration.kubernetesVersion": "kubernetes.version",
-    "ClusterConfiguration.networking.podSubnet": "kubernetes.podCidr",
-    "ClusterConfiguration.networking.serviceSubnet": "kubernetes.serviceCidr",
-    "ClusterConfiguration.controlPlaneEndpoint": "hosts.{host}.address",
-    "KubeProxyConfiguration.clusterCIDR": "kubernetes.podCidr",
-}
-KUBEADM_CONSTANTS = {
-    "ClusterConfiguration.certificatesDir": "certificates are renewed in kubeadm's own directory",
-    "InitConfiguration.localAPIEndpoint.bindPort": "everyone is told that the API server has port 6443",
-    "InitConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
-    "JoinConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
-}
-KUBEADM_LISTS = (
-    "InitConfiguration.nodeRegistration.ignorePreflightErrors",
-    "JoinConfiguration.nodeRegistration.ignorePreflightErrors",
-)
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
 # (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
@@ -219,6 +201,26 @@ def _workers(
     if kubernetes.workers and not kubernetes.host:
         fix = set_command("kubernetes.host", names[0] if names else "NAME")
         report(Problem("kubernetes.host", "nothing", "the control plane's machine, as there are workers", fix))
+
+
+# Of kubeadm's configuration, what the rest of the platform knows otherwise: the setting to use, or why there is none.
+KUBEADM_SETTINGS = {
+    "ClusterConfiguration.kubernetesVersion": "kubernetes.version",
+    "ClusterConfiguration.networking.podSubnet": "kubernetes.podCidr",
+    "ClusterConfiguration.networking.serviceSubnet": "kubernetes.serviceCidr",
+    "ClusterConfiguration.controlPlaneEndpoint": "hosts.{host}.address",
+    "KubeProxyConfiguration.clusterCIDR": "kubernetes.podCidr",
+}
+KUBEADM_CONSTANTS = {
+    "ClusterConfiguration.certificatesDir": "certificates are renewed in kubeadm's own directory",
+    "InitConfiguration.localAPIEndpoint.bindPort": "everyone is told that the API server has port 6443",
+    "InitConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
+    "JoinConfiguration.nodeRegistration.name": "a node has the name of its machine under hosts",
+}
+KUBEADM_LISTS = (
+    "InitConfiguration.nodeRegistration.ignorePreflightErrors",
+    "JoinConfiguration.nodeRegistration.ignorePreflightErrors",
+)
 
 
 def _kubeadm(kubernetes: settings.KubernetesSettings, report: Any) -> None:

@@ -164,7 +164,7 @@ class K8sNode(pulumi.ComponentResource):
         self.provider = kubernetes.Provider(
             f"{name}-cluster",
             kubeconfig=self.kubeconfig,
-            # The kubeconfig is unknown in a preview of an upgrade, and another after a renewal; the cluster is the same.
+            # A preview of an upgrade does not know the kubeconfig, and a renewal changes it: the cluster is the same.
             cluster_identifier=self.endpoint,
             # What someone changed with kubectl in an object of ours is mended, not a conflict.
             enable_patch_force=True,

@@ -112,6 +112,29 @@ def test_kubelets_certificate_is_the_clusters(lab: Lab) -> None:
     assert set(conditions) == {"Approved"}
 
 
+def test_control_planes_certificates_are_renewed_before_they_end(lab: Lab) -> None:
+    """By a clock that is ten months ahead for the program alone."""
+    assert "auto-devops-renew-certificates.timer" in lab.on("k8s", "systemctl list-timers --all").succeeded().output
+    ahead = 'case $1 in +%s) echo $(($(/bin/date +%s) + 300 * 86400)) ;; *) exec /bin/date "$@" ;; esac'
+    lab.on("k8s", f"mkdir /tmp/ahead && cat >/tmp/ahead/date <<'EOF'\n#!/bin/sh\n{ahead}\nEOF").succeeded()
+    lab.on("k8s", "chmod 755 /tmp/ahead/date").succeeded()
+    fingerprint = "openssl x509 -noout -fingerprint"
+    file = f"{fingerprint} -in /etc/kubernetes/pki/apiserver.crt"
+    before = lab.on("k8s", file).succeeded().output
+    program = "auto-devops-renew-certificates /etc/kubernetes /var/lib/auto-devops"
+    try:
+        lab.on("k8s", f"PATH=/tmp/ahead:$PATH {program}").succeeded()
+    finally:
+        lab.on("k8s", "rm -r /tmp/ahead")
+    after = lab.on("k8s", file).succeeded().output
+    assert after != before
+    served = f"openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | {fingerprint}"
+    assert lab.on("k8s", served).succeeded().output == after
+    assert lab.workstation("kubectl get --raw /readyz") == "ok"
+    assert lab.on("k8s", program).succeeded().output == "", "they are new"
+    assert set(lab.up().succeeded().changes) == {"unchanged"}
+
+
 def test_all_of_it_comes_back_after_a_reboot(lab: Lab, site: None) -> None:
     lab.lab("restart", "k8s").succeeded()
     answers(lab, f"http://site.{BASE}/", "hello from the cluster")

@@ -57,17 +57,17 @@ def machine(tmp_path: Path) -> Machine:
     (machine.root / "renewed.conf").write_text(kubeconfig(365))
     machine.fake(
         "kubeadm",
-        f"""for f in {kubernetes}/pki/apiserver.crt {kubernetes}/pki/etcd/server.crt; do cp {machine.root}/renewed $f; done
+        f"""for f in {kubernetes}/pki/{{apiserver,etcd/server}}.crt; do cp {machine.root}/renewed $f; done
         for f in {kubernetes}/*.conf; do cp {machine.root}/renewed.conf $f; done""",
     )
     machine.fake("kubectl", "")
     machine.fake(
         "ctr",
         f"""case "$*" in
-        "-n k8s.io tasks ls") echo "TASK PID STATUS"; sed 's/$/ 1 RUNNING/' {machine.root}/runs-*; echo "gone 2 STOPPED" ;;
+        "-n k8s.io tasks ls")
+          echo "TASK PID STATUS"; sed 's/$/ 1 RUNNING/' {machine.root}/runs-*; echo "gone 2 STOPPED" ;;
         "-n k8s.io containers ls -q "*) cat {machine.root}/runs-${{6##*==}}; echo gone ;;
         "-n k8s.io tasks kill -s SIGTERM "*)
-          [ ! -e {machine.root}/killed ] || exit 1
           name=${{7%-*}}; echo "$name-$((${{7##*-}} + 1))" >{machine.root}/runs-$name ;;
         *) echo "ctr $* is not known here" >&2; exit 1 ;;
         esac""",
