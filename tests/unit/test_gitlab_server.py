@@ -589,6 +589,7 @@ class Gitlab:
         self.state["{{.State.StartedAt}}"] = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%S.123456789Z}"
         self.services = "run: puma: (pid 1)"
         self.answers = {"/-/readiness?all=1": "200", "/api/v4/version": "401", ":4567/v2/": "401"}
+        self.served = {"443": "new", "4567": "new"}
 
     def ready(self) -> subprocess.CompletedProcess[str]:
         """Asks once for everything that it would otherwise wait for."""
@@ -607,6 +608,8 @@ class Gitlab:
         )
         cases = "".join(f"*'{end}') printf {answer} ;;\n" for end, answer in self.answers.items())
         self.machine.fake("curl", f'case "$*" in\n{cases}\n*) printf 000; echo "curl: no way" >&2; exit 7 ;; esac')
+        ports = "".join(f"*s_client*:{port}*) echo {name} ;;\n" for port, name in self.served.items())
+        self.machine.fake("openssl", f'case "$*" in\n{ports}\n*x509*-in*) echo new ;; *) cat ;; esac')
         text = re.sub(r"await (\d+|\$PATIENCE)", "await 0", (SCRIPTS / "ready.sh").read_text())
         impatient = root / "ready.sh"
         impatient.write_text(text.replace("installed curl", "true"))
@@ -673,6 +676,15 @@ def test_ready_needs_the_api_and_the_registry(gitlab: Gitlab, end: str) -> None:
     gitlab.answers[end] = "502"
     done = gitlab.ready()
     assert done.returncode == 1 and f"502 from https://gitlab.devops.example.com{end}" in done.stderr
+
+
+@pytest.mark.parametrize("port", ["443", "4567"])
+def test_ready_needs_the_certificate_that_was_placed(gitlab: Gitlab, port: str) -> None:
+    """One that nginx has not read yet is of the same CA, and ends soon."""
+    gitlab.served[port] = "old"
+    done = gitlab.ready()
+    assert done.returncode == 1 and f"another certificate at gitlab.devops.example.com:{port}" in done.stderr
+    assert "gitlab-ctl hup nginx" in done.stderr
 
 
 def test_gitlab_is_told_of_a_certificate_after_its_engine(good_stack: Recorder) -> None:

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # GitLab has ended its configuration and answers, by TLS that the CA's certificate proves: the site, the API, the
-# registry. The first start takes minutes. Prints the version.
+# registry; and the certificate is the one that was placed. The first start takes minutes. Prints the version.
 set -euo pipefail
 # shellcheck source=components/gitlab_server/scripts/gitlab.sh
 . "$FILES/gitlab.sh"
@@ -50,7 +50,18 @@ answers() {
   [[ " $1 " == *" $status "* ]]
 }
 
+# serves PORT: whether the certificate there is the placed one. nginx goes on with one that it has read before: it is
+# of the same CA, so no client complains until it has ended.
+serves() {
+  broken && return 0
+  local way=$ADDRESS:$1
+  if [[ $ADDRESS == *:* ]]; then way="[$ADDRESS]:$1"; fi
+  [ "$(timeout 20 openssl s_client -connect "$way" -servername "$NAME" </dev/null 2>/dev/null | fingerprint)" = "$placed" ]
+}
+fingerprint() { openssl x509 -noout -fingerprint -sha256 "$@"; }
+
 status=
+placed=$(fingerprint -in "$DATA/config/ssl/$NAME.crt")
 restarts=$(inspect '{{.RestartCount}}')
 restarts=${restarts:-0}
 
@@ -76,5 +87,11 @@ fi
 if ! await 300 "GitLab's registry" answers "200 401" /v2/ "$REGISTRY_PORT" || broken; then
   explain "$status from https://$NAME:$REGISTRY_PORT/v2/" "401, as it asks for a login"
 fi
+for port in 443 "$REGISTRY_PORT"; do
+  if ! await 120 "GitLab to serve its certificate on port $port" serves "$port" || broken; then
+    explain "another certificate at $NAME:$port than in $DATA/config/ssl/$NAME.crt" "nginx to have read the one that was placed" \
+      "on $(hostname): docker exec gitlab gitlab-ctl hup nginx; then run pulumi up again"
+  fi
+done
 
 docker exec gitlab cat /opt/gitlab/embedded/service/gitlab-rails/VERSION
