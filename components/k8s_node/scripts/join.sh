@@ -2,6 +2,8 @@
 # This machine joins the cluster with the configuration that came.
 set -euo pipefail
 
+# shellcheck disable=SC2016 # for people to type
+again='pulumi config set auto-devops:repair "$(date -Is)" && pulumi up'
 joined="$STATE/kubernetes-initialised" begun="$STATE/kubernetes-begun"
 if [ ! -e "$joined" ]; then
   if [ -e "$begun" ]; then
@@ -18,7 +20,8 @@ if [ ! -e "$joined" ]; then
   if ! kubeadm join --config "$FILES/kubeadm.yaml" >"$FILES/log" 2>&1; then
     tail -n 20 "$FILES/log" >&2
     journalctl -u kubelet -n 200 --no-pager -o cat | grep -v "mirror pod" | tail -n 5 >&2 || true
-    fail "kubeadm join that failed (its last words are above)" "this node in the cluster" "correct what it names, then run pulumi up again"
+    fail "kubeadm join that failed (its last words are above)" "this node in the cluster" \
+      "correct what it names, then run pulumi up again; where the token has ended (it is good for two hours): $again"
   fi
   touch "$joined"
 fi
