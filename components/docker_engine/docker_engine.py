@@ -108,7 +108,11 @@ class DockerEngine(pulumi.ComponentResource):
             server = args.remote.ca.issue_server(
                 f"{name}-server", args.remote.dns_names, [args.host.address], parent=self
             )
-            files |= {"ca.pem": args.remote.ca.client_ca(args.remote.engine), "cert.pem": server.chain, "key.pem": server.key}
+            files |= {
+                "ca.pem": args.remote.ca.client_ca(args.remote.engine),
+                "cert.pem": server.chain,
+                "key.pem": server.key,
+            }
             if args.remote.unprotected:
                 files |= plain_relay()
         engine = args.host.run(

@@ -167,6 +167,7 @@ class GitLabServer(pulumi.ComponentResource):
             _script("version", "nothing"),
             parent=self,
             variables={"DATA": args.data_directory, "WANTED": ".".join(map(str, args.version))},
+            files=functions,
             depends_on=[data],
         )
         args.host.run(

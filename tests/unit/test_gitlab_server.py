@@ -309,6 +309,31 @@ def test_the_way_back_is_refused(machine: Machine, running: str, wanted: str) ->
     assert f"data of GitLab {running}" in done.stderr and f"set gitlab.image to version {running}" in done.stderr
 
 
+def gitlab_with(machine: Machine, version: str, migrations: str) -> None:
+    """GitLab of that version runs; `migrations` is what a shell does when they are asked for."""
+    answers = f"*inspect*) echo true ;; *VERSION) echo {version} ;; *BatchedMigration*) {migrations} ;;"
+    machine.fake("docker", f'case "$*" in {answers} esac')
+
+
+def test_no_upgrade_while_background_migrations_are_under_way(machine: Machine) -> None:
+    gitlab_with(machine, "19.2.0", "echo a warning; echo 3")
+    done = upgrade(machine, "19.2.0", "19.5.1")
+    assert done.returncode == 1
+    assert "3 background migrations" in done.stderr and "BatchedMigration.queued.count" in done.stderr
+    gitlab_with(machine, "19.2.0", "echo 0")
+    assert upgrade(machine, "19.2.0", "19.5.1").returncode == 0
+    gitlab_with(machine, "19.2.0", "exit 1")
+    unknown = upgrade(machine, "19.2.0", "19.5.1")
+    assert unknown.returncode == 0 and "does not say" in unknown.stderr
+
+
+@pytest.mark.parametrize("version", ["19.2.0", "19.5.1"])
+def test_migrations_are_asked_for_before_an_upgrade_only(machine: Machine, version: str) -> None:
+    """Not of the version that is wanted, also where its first configuration was interrupted."""
+    gitlab_with(machine, "19.5.1", "echo 3")
+    assert upgrade(machine, version, "19.5.1").returncode == 0
+
+
 def fake_gitlab(machine: Machine, accepts: str = ".*") -> None:
     """GitLab that knows the tokens of `tokens`, and takes those that match."""
     root = machine.root

@@ -156,7 +156,9 @@ def test_a_client_of_one_engine_is_none_of_the_other(good_stack: Recorder) -> No
     assert [c.name for c in issued if c.inputs["caCertPem"] == roots["gitlab-server"]] == [
         "gitlab-server-client-certificate"
     ]
-    subjects = {r.name: plain(r.inputs["subject"]) for r in good_stack.of_type("tls:index/selfSignedCert:SelfSignedCert")}
+    subjects = {
+        r.name: plain(r.inputs["subject"]) for r in good_stack.of_type("tls:index/selfSignedCert:SelfSignedCert")
+    }
     assert subjects["ca-clients-root"] == {
         "commonName": "devops.example.com Docker clients",
         "organization": "auto-devops",

@@ -6,6 +6,8 @@ set -euo pipefail
 # What the stack itself keeps beside GitLab's data; root only.
 # shellcheck disable=SC2034 # for the scripts
 OWN="$DATA/auto-devops"
+# shellcheck disable=SC2034 # for the scripts
+RAILS=/opt/gitlab/embedded/service/gitlab-rails
 CA_FILE="$DATA/config/trusted-certs/auto-devops.crt"
 
 running() { [ "$(docker inspect --format '{{.State.Running}}' gitlab 2>/dev/null)" = true ]; }

@@ -94,4 +94,4 @@ for port in 443 "$REGISTRY_PORT"; do
   fi
 done
 
-docker exec gitlab cat /opt/gitlab/embedded/service/gitlab-rails/VERSION
+docker exec gitlab cat "$RAILS/VERSION"

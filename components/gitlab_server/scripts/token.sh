@@ -22,7 +22,8 @@ answered() {
   [ "$answer" = 200 ] || [ "$answer" = 401 ]
 }
 
-value= former=
+value=
+former=
 if [ -s "$kept" ]; then
   read -r made_in lasts value <"$kept"
   former=$value

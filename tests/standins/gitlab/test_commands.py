@@ -95,6 +95,10 @@ def test_the_stacks_own_programs_know_the_administrator_by_any_name(own: Install
         rename("boss", "root")
 
 
+def test_no_background_migration_is_left(own: Installation) -> None:
+    assert ruby(own, "puts Gitlab::Database::BackgroundMigration::BatchedMigration.queued.count") == "0\n"
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [

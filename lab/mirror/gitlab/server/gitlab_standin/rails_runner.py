@@ -12,6 +12,7 @@ The language here is assignments and chains of calls on literals and on the obje
     token.revoke!
     puts token.id                                           also name, user, user_id, token, username
     365.days.from_now                                       as expires_at
+    puts Gitlab::Database::BackgroundMigration::BatchedMigration.queued.count    0
 
 Anything else ends with the line and what was not understood, and nothing of the program is done.
 """
@@ -29,7 +30,7 @@ from gitlab_standin import accounts, clock, vault
 from gitlab_standin.api.users import expiry
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError
-from gitlab_standin.ruby import Reader, RubyError
+from gitlab_standin.ruby import Reader, RubyError, Token
 from gitlab_standin.site import Site
 
 
@@ -91,6 +92,9 @@ class _Parser(Reader):
         found: object
         if token.kind == "name" and token.text not in {"true", "false", "nil"}:
             self.take()
+            while self.at("::") and self.peek().kind == "name":
+                self.take()
+                token = Token("name", f"{token.text}::{self.take().text}", token.line)
             arguments = self._arguments()[0] if token.text == "raise" and self.accept("(") else []
             found = _Call(None, token.text, arguments, {}, token.line)
         else:
@@ -168,6 +172,9 @@ class Runner:
                 admins=_reader(lambda: self._users("admin")),
             ),
             "PersonalAccessToken": _Object("PersonalAccessToken", find_by_token=self._token_by_value),
+            "Gitlab::Database::BackgroundMigration::BatchedMigration": _Object(
+                "BatchedMigration", queued=_no_migrations
+            ),
         }
 
     def run(self, source: str, what: str) -> None:
@@ -226,11 +233,11 @@ class Runner:
     def _shown(value: Any) -> str:
         if isinstance(value, _Object):
             raise RubyError(f"puts of a {value.kind} is not supported by the lab's GitLab")
-        return (
-            {True: "true", False: "false", None: ""}.get(value, str(value))
-            if not isinstance(value, list)
-            else "\n".join(map(str, value))
-        )
+        if isinstance(value, list):
+            return "\n".join(map(str, value))
+        if value is None or isinstance(value, bool):
+            return {True: "true", False: "false", None: ""}[value]
+        return str(value)
 
     # Users
 
@@ -396,6 +403,11 @@ def _reader(read: Callable[[], Any]) -> Method:
         return read()
 
     return method
+
+
+def _no_migrations(_arguments: list[Any], _keywords: dict[str, Any]) -> _Object:
+    """There are none here: the database is brought up to date at the start."""
+    return _Object("BatchedMigration::Relation", count=_reader(lambda: 0))
 
 
 def _exactly(name: str, arguments: list[Any], keywords: dict[str, Any], count: int, allowed: set[str]) -> None:
