@@ -29,7 +29,7 @@ own='' others=''
   # shellcheck disable=SC2016 # likewise
   printf '%s\n' '  cidrs=$(kubectl --request-timeout=5s get nodes -o jsonpath="{.items[*].spec.podCIDR}" 2>/dev/null) || continue'
   # shellcheck disable=SC2016 # likewise
-  printf '  case " $cidrs " in "  " | *" $cidr "*) ;; *) ip route delete "$cidr" proto %s ;; esac\ndone\n' "$protocol"
+  printf '  case " $cidrs " in "  " | *" $cidr "*) ;; *) ip route delete "$cidr" proto %s || true ;; esac\ndone\n' "$protocol"
   rule="POSTROUTING -s $POD_CIDR ! -d $POD_CIDR -m comment --comment auto-devops-pods -j MASQUERADE"
   printf 'iptables -w -t nat -C %s 2>/dev/null || iptables -w -t nat -A %s\n' "$rule" "$rule"
 } >"$FILES/pod-network"

@@ -3,6 +3,7 @@
 set -euo pipefail
 
 export KUBECONFIG=/etc/kubernetes/admin.conf
+network=/usr/local/sbin/auto-devops-pod-network
 if [ ! -e /etc/kubernetes/admin.conf ]; then exit 0; fi
 # It may be away for a moment only.
 if ! await 60 "the API server" kubectl get --raw /readyz; then
@@ -12,6 +13,7 @@ elif kubectl get node "$NODE" >/dev/null 2>&1; then
   kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --timeout=120s >&2 ||
     say "not everything left $NODE in two minutes; it goes all the same"
   kubectl delete node "$NODE" >&2
-  # It sees now that there is one node less.
-  restart_if_active auto-devops-pod-network
+  # It sees now that there is one node less. Not by its unit: while that runs for another node that leaves, systemd takes
+  # a second restart for the same as the first, which may have looked before.
+  if [ -x "$network" ]; then "$network"; fi
 fi
