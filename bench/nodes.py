@@ -123,6 +123,8 @@ class Cluster:
             **stack.environment(),
             "PULUMI_BACKEND_URL": f"file://{directory}",
         }
+        # Of an earlier run, perhaps in another lab, whose passphrase it would want.
+        (_HERE / "cluster/Pulumi.bench.yaml").unlink(missing_ok=True)
         self._pulumi("stack", "init")
 
     def up(self, *nodes: Machine) -> Command:
