@@ -82,7 +82,11 @@ def prune_units(prune: Prune) -> dict[str, str]:
     )
     return {
         f"{name}.service": service,
-        f"{name}.timer": render("docker_engine/templates/prune.timer.j2", schedule=prune.schedule),
+        f"{name}.timer": render(
+            "host/templates/calendar.timer.j2",
+            description="Free the disk of images and build cache that nobody uses",
+            schedule=prune.schedule,
+        ),
     }
 
 

@@ -226,7 +226,9 @@ class K8sNode(pulumi.ComponentResource):
                 "renew-certificates.sh": (SCRIPTS / "renew-certificates.sh").read_text(),
                 "auto-devops-renew-certificates.service": render("k8s_node/templates/certificates.service.j2"),
                 "auto-devops-renew-certificates.timer": render(
-                    "k8s_node/templates/certificates.timer.j2", schedule=schedule
+                    "host/templates/calendar.timer.j2",
+                    description="Renew the certificates of Kubernetes' control plane in time",
+                    schedule=schedule,
                 ),
             },
             triggers=[args.version, self._configuration, str(args.today.toordinal() // KUBECONFIG_DAYS)],

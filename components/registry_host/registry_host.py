@@ -129,7 +129,9 @@ class RegistryHost(pulumi.ComponentResource):
                     "registry_host/templates/gc.service.j2", delete_untagged=args.gc_delete_untagged
                 ),
                 "auto-devops-registry-gc.timer": render(
-                    "registry_host/templates/gc.timer.j2", schedule=args.gc_schedule
+                    "host/templates/calendar.timer.j2",
+                    description="Free the space of images deleted from the registry",
+                    schedule=args.gc_schedule,
                 ),
             },
             depends_on=[registry],

@@ -74,7 +74,8 @@ def test_plain_relay(snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("delete_untagged", [True, False])
 def test_garbage_collection_units(snapshot: SnapshotAssertion, delete_untagged: bool) -> None:
     assert render("registry_host/templates/gc.service.j2", delete_untagged=delete_untagged) == snapshot
-    assert render("registry_host/templates/gc.timer.j2", schedule="*-*-* 03:30:00") == snapshot
+    timer = {"description": "Free the space of images deleted from the registry", "schedule": "*-*-* 03:30:00"}
+    assert render("host/templates/calendar.timer.j2", **timer) == snapshot
 
 
 def test_password_line_is_right_and_stable() -> None:
