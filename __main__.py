@@ -25,6 +25,7 @@ from components.registry_host import Login, RegistryHost, RegistryHostArgs
 
 stack = settings.load()
 domain = stack.domain
+today = datetime.datetime.now(datetime.UTC).date()
 
 # Every machine, reached with its pinned host key.
 hosts = {
@@ -129,7 +130,7 @@ if stack.gitlab.host:
             image=stack.mirrors.image(stack.gitlab.image),
             version=stack.gitlab.version,
             ca_file=Path.home() / f".cache/auto-devops/ca/{pulumi.get_stack()}.crt",
-            today=datetime.datetime.now(datetime.UTC).date(),
+            today=today,
             registry_mirrors=stack.docker_hub_mirrors,
             ssh_port=stack.gitlab.ssh_port,
             registry_port=stack.gitlab.registry_port,
@@ -165,7 +166,7 @@ if stack.kubernetes.host:
             name_server=dns_address,
             mirrors=Mirrors(stack.mirrors.images, stack.mirrors.kubernetes, stack.mirrors.cni),
             images=stack.kubernetes.images.model_dump(by_alias=True),
-            today=datetime.datetime.now(datetime.UTC).date(),
+            today=today,
             ingress_ports=stack.kubernetes.ingress_ports,
             kubeadm={str(kind): content for kind, content in stack.kubernetes.kubeadm.items()},
             containerd=stack.kubernetes.containerd,
