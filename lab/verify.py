@@ -15,6 +15,8 @@ from lab.steps import LabError, StepLog, elapsed
 
 FIRST_PIPELINE_SECONDS = 900
 """The first pipelines compile a web framework and all below it, each twice, on the cores of one computer."""
+PIPELINES_EVERY_SECONDS = 10
+"""How often GitLab is asked for the pipelines: each time is a login on the workstation, and the cores are busy."""
 ENDED_WITHOUT_DEPLOYMENT = ("failed", "canceled", "skipped")
 
 
@@ -45,17 +47,21 @@ def answers(log: StepLog) -> str:
     outputs = stack.outputs(secret=True)
     projects = outputs.get("projects", {})
     started = time.monotonic()
+    next_look = 0.0
     said: dict[str, str] = {}
     while missing := {name: project for name, project in projects.items() if name not in said}:
         waited = time.monotonic() - started
         log.awaiting(f"the first pipeline of {', '.join(sorted(missing))} (elapsed: {elapsed(waited)})")
+        looks = waited >= next_look
+        if looks:
+            next_look = waited + PIPELINES_EVERY_SECONDS
         for name, project in missing.items():
             message = _message(project["serviceUrl"])
             if message is not None:
                 said[name] = message
                 continue
             expected = f'{project["serviceUrl"]}/ping does not answer {{"message":…}}'
-            failed = _failed_pipeline(outputs, project["url"])
+            failed = _failed_pipeline(outputs, project["url"]) if looks else None
             if failed:
                 raise LabError(
                     f"{expected}; its last pipeline: {failed['status']}",
