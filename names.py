@@ -1,0 +1,61 @@
+"""Every name and port that two parts of the program must agree on.
+
+Owns how the platform's host names follow from its domain, the ports that are told to others, and what the stack calls
+its own namespaces. Does not own names that only one component uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOCKER_TLS_PORT = 2376
+"""The Docker engine's, with client certificates."""
+DOCKER_PLAIN_PORT = 2375
+"""The Docker engine's without any; closed unless a setting with this number in its name opens it."""
+KUBERNETES_API_PORT = 6443
+SSH_PORT = 22
+MOVED_SSH_PORT = 2222
+"""Where the sshd of GitLab's machine goes when GitLab takes its port."""
+
+PLATFORM = "auto-devops"
+"""What is the platform's own is called so: its namespace in the cluster, its images' group in the registry."""
+RUNNER_NAMESPACE = "gitlab-runner"
+AGENT_RELEASE = "gitlab-agent"
+"""What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The host names below the platform's `domain`."""
+
+    domain: str
+
+    @property
+    def docker(self) -> str:
+        """The shared Docker engine."""
+        return f"docker.{self.domain}"
+
+    @property
+    def registry(self) -> str:
+        """The registry, and its page."""
+        return f"registry.{self.domain}"
+
+    @property
+    def gitlab(self) -> str:
+        """GitLab; its own registry is another port of it."""
+        return f"gitlab.{self.domain}"
+
+    @property
+    def kubernetes(self) -> str:
+        """The cluster's control plane, and the domain below which applications are."""
+        return f"k8s.{self.domain}"
+
+    @property
+    def wildcards(self) -> list[str]:
+        """What the certificate of the registry's machine is for: every name of the platform that is there, ever."""
+        return [f"*.{self.domain}", self.domain, f"*.{self.kubernetes}"]
+
+
+def bracketed(address: str) -> str:
+    """`address` as it stands in a URL or before a port: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
