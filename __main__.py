@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pulumi
 
-import settings
 from components.auto_devops_project import AgentArgs, AutoDevOpsProject, Platform, make_projects, roles
 from components.ca import CA, CaArgs
 from components.chart_repository import ChartRepository
@@ -22,8 +21,9 @@ from components.gitlab_server import GitLabServer, GitLabServerArgs
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
 from components.registry_host import Login, RegistryHost, RegistryHostArgs
+from settings.load import KEPT_REPOSITORIES, PROJECTS, load
 
-stack = settings.load()
+stack = load()
 domain = stack.domain
 today = datetime.datetime.now(datetime.UTC).date()
 
@@ -236,8 +236,8 @@ if gitlab and stack.gitlab.host:
         ),
         [Registration(name, project.runner_token) for name, project in projects.items()],
     )
-pulumi.export(settings.KEPT_REPOSITORIES, stack.kept_repositories)
-pulumi.export(settings.PROJECTS, {name: project.addresses for name, project in projects.items()})
+pulumi.export(KEPT_REPOSITORIES, stack.kept_repositories)
+pulumi.export(PROJECTS, {name: project.addresses for name, project in projects.items()})
 pulumi.export("domain", domain)
 pulumi.export("caCertificate", ca.certificate)
 pulumi.export("dnsServer", dns_server)

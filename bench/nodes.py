@@ -29,7 +29,7 @@ from components.k8s_node import kubeadm
 from components.templates import render
 from lab import machines, paths, stack
 from lab.inventory import SPARES, Machine
-from settings import KubernetesSettings
+from settings.kubernetes import KubernetesSettings
 
 PAIRS = 3
 BARE_BOUND, WORKERS_BOUND = 1.25, 1.5

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/settings.md from the settings' own model, so that the two cannot differ.
+"""Writes what is told about the settings from their own models, so that the two cannot differ.
+
+That is docs/settings.md, and in Pulumi.yaml all below `config:`.
 
 Usage, in the project's directory: python tools/document_settings.py
 """
@@ -7,6 +9,7 @@ Usage, in the project's directory: python tools/document_settings.py
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -18,12 +21,14 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import settings  # noqa: E402 - the project's directory has to be on the path first
+from settings.machines import HostSettings  # noqa: E402 - the project's directory has to be on the path first
+from settings.projects import ProjectSettings  # noqa: E402
+from settings.sections import HOSTS, PROJECTS, REQUIRED, SECTIONS, TEXTS  # noqa: E402
 
 INTRODUCTION = """# Settings
 
 Every key of a stack, below `auto-devops:` in `Pulumi.<stack>.yaml`. Made by `tools/document_settings.py` from
-`settings.py`; don't edit it by hand. A key in an object is set with `pulumi config set --path auto-devops:dns.ttl 60`,
+`settings/`; don't edit it by hand. A key in an object is set with `pulumi config set --path auto-devops:dns.ttl 60`,
 a secret with `pulumi config set --secret --path auto-devops:registry.login.password`.
 
 All mistakes are reported at once, before anything is changed: each with its key, what was found, what is allowed, and
@@ -31,19 +36,58 @@ the command that mends it.
 
 | key | default | what it is |
 |---|---|---|
-| `domain` | required | the platform's own DNS domain, such as `devops.example.com` |
-| `repair` | empty | any new value, such as today's date, runs every script on the machines again |
 """
 
 
 def document() -> str:
     """The text of docs/settings.md."""
-    rows = [*_rows("hosts.NAME", settings.HostSettings)]
-    for name, model in settings.SECTIONS.items():
+    rows = [(key, "required" if key in REQUIRED else "empty", text) for key, text in TEXTS.items()]
+    rows += _rows("hosts.NAME", HostSettings)
+    for name, model in SECTIONS.items():
         rows += _rows(name, model)
-    rows += _rows("projects[N]", settings.ProjectSettings)
+    rows += _rows("projects[N]", ProjectSettings)
     parts = [INTRODUCTION, *(f"| `{key}` | {default} | {text} |\n" for key, default, text in rows)]
     return "".join(parts)
+
+
+def schema(pulumi_yaml: str) -> str:
+    """The text of Pulumi.yaml, with all below `config:` made anew."""
+    head, _, _ = pulumi_yaml.partition("\nconfig:\n")
+    entries = [_entry(key, "string", _sentence(text, key in REQUIRED), '""') for key, text in TEXTS.items()]
+    entries.append(_entry(HOSTS, "object", f"The machines, by a name of your choice: {_keys(HostSettings)}. Required."))
+    entries += [_entry(key, "object", f"{_title(model)}: {_keys(model)}.") for key, model in SECTIONS.items()]
+    entries.append(_entry(PROJECTS, "array", f"The projects in GitLab, each with {_keys(ProjectSettings)}.", "[]"))
+    return f"{head}\nconfig:\n{''.join(entries)}"
+
+
+def _entry(key: str, kind: str, description: str, default: str = "{}") -> str:
+    lines = [f"{key}:", f"  type: {kind}"]
+    if kind == "array":
+        lines += ["  items:", "    type: object"]
+    # No dash or slash of a value becomes the end of a line: YAML would put a space behind it.
+    folded = textwrap.wrap(description, 114, break_on_hyphens=False, break_long_words=False)
+    lines += ["  description: >-", *(f"    {line}" for line in folded), f"  default: {default}"]
+    return textwrap.indent("".join(f"{line}\n" for line in lines), "  ")
+
+
+def _sentence(text: str, required: bool) -> str:
+    return f"{text[0].upper()}{text[1:]}.{' Required.' if required else ''}"
+
+
+def _title(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def _keys(model: type[BaseModel]) -> str:
+    return ", ".join(f"{field.alias or name} ({_brief(field)})" for name, field in model.model_fields.items())
+
+
+def _brief(field: FieldInfo) -> str:
+    """What a key's value is by default; of an object, which keys are in it."""
+    nested = _nested(field)
+    default = ", ".join(each.alias or name for name, each in nested.model_fields.items()) if nested else ""
+    default = default or _default(field).strip("`")
+    return f"{default}; secret" if _is_secret(field) else default
 
 
 def _rows(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
@@ -94,3 +138,5 @@ def _default(field: FieldInfo) -> str:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "settings.md").write_text(document())
+    project = ROOT / "Pulumi.yaml"
+    project.write_text(schema(project.read_text()))

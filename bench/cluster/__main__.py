@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from components.ca import CA, CaArgs
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
-from settings import KubernetesSettings
+from settings.kubernetes import KubernetesSettings
 
 wanted = json.loads(os.environ["BENCH_CLUSTER"])
 kubernetes = KubernetesSettings.model_validate(wanted["kubernetes"])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.source_files import SourceError, source_files
+from settings.source_files import SourceError, source_files
 
 MESSAGE = "First commit: the files that the project began with"
 

@@ -14,7 +14,7 @@ from components.auto_devops_project.auto_devops_project import (
 )
 
 if TYPE_CHECKING:
-    from settings import ProjectSettings
+    from settings.projects import ProjectSettings
 
 
 def make_projects(platform: Platform, wanted: Sequence[ProjectSettings]) -> dict[str, AutoDevOpsProject]:

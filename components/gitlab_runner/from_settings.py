@@ -18,7 +18,7 @@ from components.host import Host
 from components.k8s_node import K8sNode
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from settings import Stack
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Surroundings:
 
 
 def make_runner(
-    stack: Settings, surroundings: Surroundings, registrations: Sequence[Registration]
+    stack: Stack, surroundings: Surroundings, registrations: Sequence[Registration]
 ) -> GitLabRunner | KubernetesRunner:
     """The runner that `ci.runner` asks for; both kinds take the same registrations."""
     images = stack.ci.images

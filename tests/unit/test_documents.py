@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import yaml
 
-import settings
+from settings.kinds import Section
+from settings.machines import HostSettings
+from settings.projects import ProjectSettings
+from settings.sections import HOSTS, KEYS, PROJECTS, SECTIONS
 from tests.unit.conftest import ROOT
-from tools.document_settings import document
+from tools.document_settings import document, schema
 
 
 def test_settings_are_documented() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == document(), "run: python tools/document_settings.py"
 
 
+def test_configuration_schema_is_made_from_the_settings() -> None:
+    text = (ROOT / "Pulumi.yaml").read_text()
+    assert text == schema(text), "run: python tools/document_settings.py"
+
+
 def test_configuration_schema_has_every_key() -> None:
     """A key that Pulumi.yaml does not declare could not have a type, a description and a default there."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    assert set(declared) == set(settings.KEYS)
-    for key, schema in declared.items():
-        assert set(schema) - {"items"} == {"type", "description", "default"}, key
+    assert set(declared) == set(KEYS)
+    for key, entry in declared.items():
+        assert set(entry) - {"items"} == {"type", "description", "default"}, key
 
 
 def test_configuration_schema_names_every_nested_key() -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    sections: dict[str, type[settings.Section]] = {**settings.SECTIONS, "projects": settings.ProjectSettings}
+    sections: dict[str, type[Section]] = {**SECTIONS, HOSTS: HostSettings, PROJECTS: ProjectSettings}
     for section, model in sections.items():
         for name, field in model.model_fields.items():
             assert (field.alias or name) in declared[section]["description"], f"{section}.{field.alias or name}"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 import settings
-from settings_problems import Problem, report
+from settings.problems import Problem, report
 from tests.unit.conftest import Run
 
 Config = dict[str, Any]
@@ -698,7 +698,7 @@ def test_texts_as_pulumi_hands_them_over_are_read(good: Config) -> None:
 
 
 def test_host_key_that_go_will_negotiate_is_pinned(good: Config, tmp_path: Path) -> None:
-    """Of several known keys, the one that Go's SSH client negotiates first; see settings_checks.HOST_KEY_PREFERENCE."""
+    """Of several known keys, the one that Go's SSH client negotiates first: settings.machines.HOST_KEY_PREFERENCE."""
     openssh = (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     ed = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(*openssh).decode()
     ecdsa = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(*openssh).decode()

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from syrupy.assertion import SnapshotAssertion
 
 import settings
-from settings_problems import report
+from settings.problems import report
 from tests.unit import test_settings, test_settings_projects
 from tests.unit.conftest import ROOT
 from tests.unit.test_settings import Certify, drop, own, put

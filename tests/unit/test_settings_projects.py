@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 import settings
-from settings_problems import Problem, report
+from settings.problems import Problem, report
 from tests.unit.conftest import ROOT, Run, unpacked
 from tests.unit.test_settings import problems
 

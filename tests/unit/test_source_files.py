@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.source_files import SourceError, source_files
+from settings.source_files import SourceError, source_files
 
 TREES: dict[str, Mapping[str, str]] = {
     "a binary and secrets": {

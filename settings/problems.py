@@ -1,7 +1,7 @@
 """What is wrong with a stack's settings, said so that the reader can fix it.
 
 Owns the shape of one problem, the translation of Pydantic's errors into it, and the report of all of them.
-Does not own any rule about what a setting may be: those are in `settings.py` and `settings_checks.py`.
+Does not own any rule about what a setting may be: each is beside the section that it is about.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
@@ -29,6 +29,10 @@ class Problem:
     found: str
     expected: str
     fix: str
+
+
+Report = Callable[[Problem], None]
+"""Takes a problem that a check found; all of them are told together."""
 
 
 def set_command(key: str, value: str | None = "VALUE", *, secret: bool = False) -> str:
