@@ -68,12 +68,8 @@ def check(ca: CaSettings, report: Report) -> OwnCa | None:
     if ca.own:
         return _read_own(ca.own, ca.certificate_days, report)
     if ca.certificate_days > ca.root_days:
-        _too_long(
-            ca.certificate_days,
-            ca.root_days,
-            f"ca.rootDays ({ca.root_days}): no certificate may outlive its root",
-            report,
-        )
+        reason = f"ca.rootDays ({ca.root_days}): no certificate may outlive its root"
+        _too_long(ca.certificate_days, ca.root_days, reason, report)
     return None
 
 

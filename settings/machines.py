@@ -97,6 +97,11 @@ class Machine:
     keeps_old_port: bool = False
 
 
+def sshd_port(ssh: SshSettings, host: HostSettings | None) -> int:
+    """Where a machine's sshd is before anyone moves it."""
+    return (host and host.port) or ssh.port
+
+
 def check(hosts: Hosts, report: Report) -> None:
     """No two machines have the same address."""
     first: dict[str, str] = {}
@@ -128,7 +133,7 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
         if (path, passphrase) not in keys:
             prefix = f"hosts.{name}" if own else "ssh"
             keys[path, passphrase] = files.ssh_private_key(path, passphrase, prefix, report)
-        key, port = keys[path, passphrase], host.port or ssh.port
+        key, port = keys[path, passphrase], sshd_port(ssh, host)
         host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, name in movable, report)
         if key and host_key:
             machines[name] = Machine(name, host.address, host.user or ssh.user, port, key, passphrase, host_key)

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from names import AGENT_RELEASE
-from settings import gitlab as gitlab_rules
-from settings import machines as machine_rules
 from settings.ci import CiSettings
 from settings.gitlab import GitLabSettings
 from settings.kubernetes import KubernetesSettings
 from settings.machines import Hosts, Machine
+from settings.machines import read as read_machines
 from settings.problems import Problem, Report, remove_command, set_command, shown
 from settings.projects import Projects
 from settings.sections import Partial
@@ -38,19 +37,17 @@ def check(partial: Partial, report: Report) -> None:
 
 
 def machines(partial: Partial, report: Report) -> dict[str, Machine]:
-    """The machines as they are reached; GitLab may move the sshd of its own, where every port is checked."""
-    ssh, gitlab = partial.ssh, partial.gitlab
-    if not ssh:
+    """The machines as they are reached; GitLab may move the sshd of its own. See `settings.machines.read`."""
+    gitlab = partial.gitlab
+    if not partial.ssh:
         return {}
-    movable = {gitlab.host} if gitlab and gitlab.host else set()
-    found = machine_rules.read(ssh, partial.hosts, movable, report)
-    if gitlab and gitlab.host:
-        host = partial.hosts.get(gitlab.host)
-        gitlab_rules.check(gitlab, (host and host.port) or ssh.port, report)
-        if machine := found.get(gitlab.host):
-            port, moves_from = gitlab.sshd(machine.port)
-            keeps = moves_from is not None and gitlab.ssh_port != moves_from
-            found[gitlab.host] = replace(machine, port=port, moves_from=moves_from, keeps_old_port=keeps)
+    if not gitlab or not gitlab.host:
+        return read_machines(partial.ssh, partial.hosts, (), report)
+    found = read_machines(partial.ssh, partial.hosts, (gitlab.host,), report)
+    if machine := found.get(gitlab.host):
+        port, moves_from = gitlab.sshd(machine.port)
+        keeps = moves_from is not None and gitlab.ssh_port != moves_from
+        found[gitlab.host] = replace(machine, port=port, moves_from=moves_from, keeps_old_port=keeps)
     return found
 
 

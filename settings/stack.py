@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from names import Names
-from settings import ca, dns, kubernetes, machines, mirrors, placement, projects, sections
+from settings import ca, dns, gitlab, kubernetes, machines, mirrors, placement, projects, sections
 from settings.ca import CaSettings, OwnCa
 from settings.ci import CiSettings
 from settings.dns import DnsSettings
@@ -114,6 +114,9 @@ def parse(
         dns.check(partial.dns, partial.hosts, report)
     if partial.kubernetes:
         kubernetes.check(partial.kubernetes, partial.hosts, report)
+    if partial.gitlab and partial.gitlab.host and partial.ssh:
+        host = partial.hosts.get(partial.gitlab.host)
+        gitlab.check(partial.gitlab, machines.sshd_port(partial.ssh, host), report)
     projects.check(partial.projects, branches or {}, report)
     if partial.has_all_projects:
         projects.check_kept(kept_repositories, partial.projects, report)
