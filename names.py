@@ -36,6 +36,11 @@ class Names:
         return f"docker.{self.domain}"
 
     @property
+    def docker_endpoint(self) -> str:
+        """The shared Docker engine as a Docker client has it."""
+        return f"tcp://{self.docker}:{DOCKER_TLS_PORT}"
+
+    @property
     def registry(self) -> str:
         """The registry, and its page."""
         return f"registry.{self.domain}"
@@ -46,9 +51,23 @@ class Names:
         return f"gitlab.{self.domain}"
 
     @property
+    def gitlab_url(self) -> str:
+        """GitLab in a browser, and for its runners."""
+        return f"https://{self.gitlab}"
+
+    @property
     def kubernetes(self) -> str:
         """The cluster's control plane, and the domain below which applications are."""
         return f"k8s.{self.domain}"
+
+    @property
+    def kubernetes_wildcards(self) -> list[str]:
+        """What ingress' certificate is for where an application brings none."""
+        return [f"*.{self.kubernetes}", self.kubernetes]
+
+    def application(self, name: str) -> str:
+        """Where the cluster serves the application `name`."""
+        return f"{name}.{self.kubernetes}"
 
     @property
     def wildcards(self) -> list[str]:

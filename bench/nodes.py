@@ -45,7 +45,6 @@ _DEV = {
     for key, value in yaml.safe_load((paths.REPOSITORY / "Pulumi.dev.yaml").read_text())["config"].items()
 }
 _KUBERNETES = KubernetesSettings.model_validate(_DEV["kubernetes"])
-_OVERRIDES = {str(kind): content for kind, content in _KUBERNETES.kubeadm.items()}
 _MIRRORS = _DEV["mirrors"]
 
 
@@ -81,15 +80,7 @@ def fresh(*wanted: Machine, share: float | None = None) -> None:
 
 def script(machine: Machine) -> Command:
     """node.sh on the machine, begun."""
-    kubeadm_yaml = kubeadm.control_plane(
-        name=machine.name,
-        address=machine.address,
-        version=_KUBERNETES.version,
-        names=["k8s.bench.test"],
-        pod_cidr=_KUBERNETES.pod_cidr,
-        service_cidr=_KUBERNETES.service_cidr,
-        overrides=_OVERRIDES,
-    )
+    kubeadm_yaml = kubeadm.control_plane(machine.name, machine.address, ["k8s.bench.test"], _KUBERNETES)
     files = {
         "mirror.crt": paths.MIRROR_CA.read_text(),
         "containerd.toml": render("k8s_node/templates/containerd.toml.j2", cri=_KUBERNETES.containerd),

@@ -16,18 +16,21 @@ class ClusterObject(pulumi.CustomResource):
 
     def __init__(
         self,
-        version: str,
-        kind: str,
         name: str,
+        *,
+        kind: str,
         content: Mapping[str, Any],
         parent: pulumi.Resource,
         provider: pulumi.ProviderResource,
-        after: Sequence[pulumi.Resource],
+        version: str = "v1",
+        after: Sequence[pulumi.Resource] = (),
     ) -> None:
+        """`kind` and `version` are what `kind` and `apiVersion` are in a manifest, `content` is the rest of it."""
+        group = version if "/" in version else f"core/{version}"
         super().__init__(
-            f"kubernetes:{version}:{kind}",
+            f"kubernetes:{group}:{kind}",
             name,
-            {"apiVersion": version.removeprefix("core/"), "kind": kind, "data": None, **content},
+            {"apiVersion": version, "kind": kind, "data": None, **content},
             pulumi.ResourceOptions(
                 parent=parent,
                 provider=provider,

@@ -9,44 +9,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from components.ca import CA, CaArgs
+from components.dns import NameService
 from components.host import Host, HostArgs
-from components.k8s_node import K8sNode, K8sNodeArgs, Mirrors
+from components.k8s_node import K8sNode, K8sNodeArgs
+from components.site import Site
+from names import Names
+from settings.ca import CaSettings
 from settings.kubernetes import KubernetesSettings
+from settings.machines import Machine
+from settings.mirrors import Downloads, MirrorSettings
 
 wanted = json.loads(os.environ["BENCH_CLUSTER"])
 kubernetes = KubernetesSettings.model_validate(wanted["kubernetes"])
+mirrors = MirrorSettings.model_validate(wanted["mirrors"])
 hosts = [
-    Host(
-        name,
-        HostArgs(
-            address=address,
-            user="root",
-            port=22,
-            private_key=wanted["privateKey"],
-            host_key=host_key,
-        ),
-    )
+    Host(name, HostArgs(Machine(name, address, "root", 22, wanted["privateKey"], None, host_key), repair=""))
     for name, (address, host_key) in wanted["machines"].items()
 ]
-ca = CA("ca", CaArgs(domain="bench.test"))
-trusted = {host.name: ca.trust(host, wanted["mirrorCa"]) for host in hosts}
-K8sNode(
-    "k8s-node",
-    K8sNodeArgs(
-        host=hosts[0],
-        workers=hosts[1:],
-        trusted=trusted,
-        ca=ca,
-        domain="bench.test",
-        version=kubernetes.version,
-        cni_version=kubernetes.cni_version,
-        pod_cidr=kubernetes.pod_cidr,
-        service_cidr=kubernetes.service_cidr,
-        name_server="",
-        mirrors=Mirrors(wanted["mirrors"]["images"], wanted["mirrors"]["kubernetes"], wanted["mirrors"]["cni"]),
-        images=kubernetes.images.model_dump(by_alias=True),
-        today=datetime.datetime.now(datetime.UTC).date(),
-        kubeadm={str(kind): content for kind, content in kubernetes.kubeadm.items()},
-        containerd=kubernetes.containerd,
-    ),
-)
+names = Names("bench.test")
+ca = CA("ca", CaArgs(names.domain, CaSettings.model_validate({})))
+site = Site(names, ca, Downloads(mirrors, wanted["mirrorCa"], []))
+first, *workers = [ca.trust(host, wanted["mirrorCa"]) for host in hosts]
+today = datetime.datetime.now(datetime.UTC).date()
+K8sNode("k8s-node", K8sNodeArgs(site, first, workers, kubernetes, NameService(), today))

@@ -2,120 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import pulumi
 import pulumi_gitlab as gitlab
 
-from components.auto_devops_project import access, first_commit
-from components.auto_devops_project.project_agent import AgentArgs, ProjectAgent, ProjectAgentArgs
-from components.cluster_object import ClusterObject
-from components.host import Host, Script
-from components.registry_host import Login
+from components.auto_devops_project import access, ci_variables, first_commit
+from components.auto_devops_project.ci_variables import Variable
+from components.auto_devops_project.cluster_access import give_access
+from components.auto_devops_project.delivery import Delivery
+from components.auto_devops_project.project_group import ProjectGroup
+from components.host import Script
+from components.secrets import secret
+from names import bracketed
+from settings.projects import ProjectSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 CHART = Path(__file__).resolve().parents[2] / "charts" / "microservice"
 
-_ROLES = {"auto": ("autoBuild", "autoDeploy", "go"), "custom": ("docker", "go", "kubernetes")}
-_IMAGE_VARIABLES = {
-    "autoBuild": "IMAGE_AUTO_BUILD",
-    "autoDeploy": "IMAGE_AUTO_DEPLOY",
-    "docker": "IMAGE_DOCKER",
-    "go": "IMAGE_GO",
-    "kubernetes": "IMAGE_KUBERNETES",
-}
-
-
-def roles(pipeline: Literal["auto", "custom"]) -> Sequence[str]:
-    """The roles of the images (see CiImages) that the jobs of a kind of pipeline run in."""
-    return _ROLES[pipeline]
-
-
-@dataclass(frozen=True)
-class ProjectGroupArgs:
-    """`gitlab_provider` is the GitLab that the group is made in."""
-
-    path: str
-    gitlab_provider: gitlab.Provider
-
-
-class ProjectGroup(pulumi.ComponentResource):
-    """A private group in GitLab.
-
-    Owns: the group, which GitLab itself keeps for some days after its removal, by another path.
-    Does not own: its members, who are people's business, and its projects.
-    """
-
-    path: str
-    id: pulumi.Output[int]
-
-    def __init__(self, name: str, args: ProjectGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("auto-devops:index:ProjectGroup", name, None, opts)
-        self.path = args.path
-        group = gitlab.Group(
-            f"{name}-group",
-            name=args.path,
-            path=args.path,
-            visibility_level="private",
-            # Not removed for good at once: GitLab allows that for subgroups alone, and answers 400 here.
-            opts=pulumi.ResourceOptions(parent=self, provider=args.gitlab_provider),
-        )
-        self.id = group.id.apply(int)
-        self.register_outputs({"id": self.id})
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What all projects of a stack share.
-
-    `gitlab_host` is GitLab's machine, `gitlab_token` a token for its API, `kubernetes_endpoint` the API server's
-    address, `images` the jobs' images by role, `runtime_image` the base of what the sample services build. With
-    `agent`, pipelines reach the cluster through GitLab's agents; without, by a kubeconfig. `ready` is what the first
-    pipeline needs beside that.
-    """
-
-    domain: str
-    gitlab_host: Host
-    gitlab_provider: gitlab.Provider
-    gitlab_token: pulumi.Input[str]
-    kubernetes_provider: pulumi.ProviderResource
-    kubernetes_endpoint: str
-    images: Mapping[str, pulumi.Input[str]]
-    runtime_image: str
-    go_proxy: str | None = None
-    login: Login | None = None
-    agent: AgentArgs | None = None
-    ready: Sequence[pulumi.Resource] = ()
-
 
 @dataclass(frozen=True)
 class AutoDevOpsProjectArgs:
-    """`source` is a directory whose files become the first commit.
+    """`group` is the one that the settings name."""
 
-    `variables` and `secrets` (which job logs hide) are further CI variables.
-    """
-
-    platform: Platform
+    delivery: Delivery
     group: ProjectGroup
-    project: str
-    pipeline: Literal["auto", "custom"]
-    branch: str = "main"
-    source: Path | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Variable:
-    """A CI variable. `masked` hides it in job logs; `protected` keeps it to protected branches."""
-
-    value: pulumi.Input[str]
-    masked: bool = False
-    protected: bool = False
-    file: bool = False
+    settings: ProjectSettings
 
 
 class AutoDevOpsProject(pulumi.ComponentResource):
@@ -137,17 +51,14 @@ class AutoDevOpsProject(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AutoDevOpsProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:AutoDevOpsProject", name, None, opts)
-        self._name, self._args, self._platform = name, args, args.platform
-        self._path = f"{args.group.path}/{args.project}"
-        self._namespace = f"{args.group.path}-{args.project}"
-        self._registry = f"registry.{args.platform.domain}"
-        base_domain = f"k8s.{args.platform.domain}"
+        self._name, self._delivery, self._settings = name, args.delivery, args.settings
+        delivery, settings, names = args.delivery, args.settings, args.delivery.site.names
 
         in_gitlab = self._in_gitlab()
         project = gitlab.Project(
             f"{name}-project",
-            name=args.project,
-            path=args.project,
+            name=settings.name,
+            path=settings.name,
             namespace_id=args.group.id,
             visibility_level="private",
             # Not its default branch: GitLab knows none of an empty repository, and takes the first that is pushed.
@@ -160,7 +71,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         protection = gitlab.BranchProtection(
             f"{name}-branch",
             project=project.id,
-            branch=args.branch,
+            branch=settings.branch,
             push_access_level="maintainer",
             merge_access_level="maintainer",
             allow_force_push=False,
@@ -170,41 +81,34 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             f"{name}-runner",
             runner_type="project_type",
             project_id=project.id.apply(int),
-            description=f"the platform's, for {self._path}",
+            description=f"the platform's, for {settings.path}",
             untagged=True,
             locked=True,
             opts=in_gitlab,
         )
-        link, cluster = self._cluster(project)
+        cluster = give_access(name, self, delivery, settings, project)
         variables = {
-            **link,
-            "KUBE_NAMESPACE": _Variable(self._namespace),
-            "KUBE_INGRESS_BASE_DOMAIN": _Variable(base_domain),
-            "REGISTRY": _Variable(self._registry),
-            "IMAGE_RUNTIME": _Variable(self._platform.runtime_image),
-            **{_IMAGE_VARIABLES[role]: _Variable(self._platform.images[role]) for role in roles(args.pipeline)},
-            **self._logins(project),
+            **cluster.variables,
+            **ci_variables.of_the_platform(delivery, settings),
+            **(self._own_pull_token(project) if settings.pipeline == "auto" else {}),
+            # The user's own come last: they may say something else.
+            **ci_variables.of_the_user(settings),
         }
-        if self._platform.go_proxy:
-            variables["GOPROXY"] = _Variable(self._platform.go_proxy)
-        # The user's own come last: they may say something else.
-        variables |= {key: _Variable(value) for key, value in args.variables.items()}
-        variables |= {key: _Variable(pulumi.Output.secret(v), masked=True) for key, v in args.secrets.items()}
-        made = [self._variable(project, key, variable) for key, variable in variables.items()]
-        if args.source:
-            self._first_commit(args.source, project, after=[protection, runner, *cluster, *made])
+        made = [variable.make(name, key, project, in_gitlab) for key, variable in variables.items()]
+        if settings.source:
+            self._first_commit(settings.source, project, after=[protection, runner, *cluster.ready, *made])
 
-        self.project_url = project.id.apply(lambda _: f"https://gitlab.{args.platform.domain}/{self._path}")
-        self.service_url = f"http://{self._namespace}.{base_domain}"
+        self.project_url = project.id.apply(lambda _: f"{names.gitlab_url}/{settings.path}")
+        self.service_url = f"http://{names.application(settings.slug)}"
         self.clone_https = project.http_url_to_repo
         self.clone_ssh = project.ssh_url_to_repo
-        self.runner_token = pulumi.Output.secret(runner.token)
+        self.runner_token = secret(runner.token)
         self.addresses = {
             "url": self.project_url,
             "serviceUrl": self.service_url,
             "cloneHttps": self.clone_https,
             "cloneSsh": self.clone_ssh,
-            "branch": args.branch,
+            "branch": settings.branch,
         }
         self.register_outputs(
             {
@@ -217,156 +121,46 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         )
 
     def _in_gitlab(self) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, provider=self._platform.gitlab_provider)
+        return pulumi.ResourceOptions(parent=self, provider=self._delivery.gitlab.provider)
 
-    def _variable(self, project: gitlab.Project, key: str, variable: _Variable) -> gitlab.ProjectVariable:
-        return gitlab.ProjectVariable(
-            f"{self._name}-variable-{key}",
+    def _own_pull_token(self, project: gitlab.Project) -> dict[str, Variable]:
+        """What the cluster pulls with from GitLab's own registry, by Auto DevOps."""
+        # Without it Auto DevOps gives the cluster the job's own token, which ends with the job: a pod that moves to
+        # another node later could not be pulled any more.
+        pull = gitlab.ProjectDeployToken(
+            f"{self._name}-pull",
             project=project.id,
-            key=key,
-            value=variable.value,
-            variable_type="file" if variable.file else "env_var",
-            masked=variable.masked,
-            protected=variable.protected,
-            # A dollar is a dollar.
-            raw=True,
+            name="cluster",
+            scopes=["read_registry"],
             opts=self._in_gitlab(),
         )
-
-    def _logins(self, project: gitlab.Project) -> dict[str, _Variable]:
-        """The logins that a pipeline needs: to the registry, and for the cluster to GitLab's own."""
-        variables = {}
-        if self._args.pipeline == "auto":
-            # Without it Auto DevOps gives the cluster the job's own token, which ends with the job: a pod that moves to
-            # another node later could not be pulled any more.
-            pull = gitlab.ProjectDeployToken(
-                f"{self._name}-pull",
-                project=project.id,
-                name="cluster",
-                scopes=["read_registry"],
-                opts=self._in_gitlab(),
-            )
-            variables["CI_DEPLOY_USER"] = _Variable(pull.username, protected=True)
-            variables["CI_DEPLOY_PASSWORD"] = _Variable(pulumi.Output.secret(pull.token), masked=True, protected=True)
-        login = self._platform.login
-        if login:
-            # The name that GitLab Runner looks for to pull jobs' images with.
-            variables["DOCKER_AUTH_CONFIG"] = _Variable(self._docker_config(login), masked=True)
-            variables["PULL_SECRET"] = _Variable(access.PULL_SECRET)
-        return variables
-
-    def _docker_config(self, login: Login) -> pulumi.Output[str]:
-        text: pulumi.Output[str] = pulumi.Output.secret(
-            access.docker_config(self._registry, login.username, login.password)
-        )
-        return text
-
-    def _cluster(self, project: gitlab.Project) -> tuple[dict[str, _Variable], list[pulumi.Resource]]:
-        """The namespace and its account: the variables that lead there, and all that must be there to use them.
-
-        The variables are protected: only pipelines of protected branches deploy.
-        """
-        name, namespace = self._name, {"namespace": self._namespace}
-        provider = self._platform.kubernetes_provider
-        # The account may make pods. One with the node's disk, network or privileges would be root of the cluster.
-        metadata = {"name": self._namespace, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
-        made = ClusterObject("core/v1", "Namespace", f"{name}-namespace", {"metadata": metadata}, self, provider, [])
-
-        def inside(version: str, kind: str, role: str, called: str, content: Mapping[str, Any]) -> ClusterObject:
-            metadata = {"name": called, **namespace, **content.get("metadata", {})}
-            return ClusterObject(
-                version, kind, f"{name}-{role}", {**content, "metadata": metadata}, self, provider, [made]
-            )
-
-        account = inside("core/v1", "ServiceAccount", "account", access.ACCOUNT, {})
-        rbac = "rbac.authorization.k8s.io"
-        rules = [*access.RULES, *access.AGENT_RULES] if self._platform.agent else access.RULES
-        role = inside(f"{rbac}/v1", "Role", "role", access.ACCOUNT, {"rules": rules})
-        binding = inside(
-            f"{rbac}/v1",
-            "RoleBinding",
-            "binding",
-            access.ACCOUNT,
-            {
-                "roleRef": {"apiGroup": rbac, "kind": "Role", "name": access.ACCOUNT},
-                "subjects": [{"kind": "ServiceAccount", "name": access.ACCOUNT, **namespace}],
-            },
-        )
-        needed: list[pulumi.Resource] = [role, binding]
-        login = self._platform.login
-        if login:
-            content = {
-                "type": "kubernetes.io/dockerconfigjson",
-                "stringData": {".dockerconfigjson": self._docker_config(login)},
-            }
-            needed.append(inside("core/v1", "Secret", "pull-secret", access.PULL_SECRET, content))
-        if self._platform.agent:
-            agent = ProjectAgent(
-                f"{name}-agent",
-                ProjectAgentArgs(
-                    shared=self._platform.agent,
-                    domain=self._platform.domain,
-                    project=project,
-                    path=self._path,
-                    namespace=self._namespace,
-                    account=access.ACCOUNT,
-                    gitlab_provider=self._platform.gitlab_provider,
-                    kubernetes_provider=provider,
-                    ready=[account, binding, *self._platform.ready],
-                ),
-                pulumi.ResourceOptions(parent=self),
-            )
-            return {"KUBE_CONTEXT": _Variable(agent.context, protected=True)}, [*needed, agent.release]
-        kubeconfig = self._kubeconfig(account)
-        return {"KUBECONFIG": _Variable(kubeconfig, protected=True, file=True)}, needed
-
-    def _kubeconfig(self, account: ClusterObject) -> pulumi.Output[str]:
-        """A kubeconfig with a token of the account's that has no end."""
-        token = ClusterObject(
-            "core/v1",
-            "Secret",
-            f"{self._name}-token",
-            {
-                "type": "kubernetes.io/service-account-token",
-                "metadata": {
-                    "name": access.TOKEN,
-                    "namespace": self._namespace,
-                    "annotations": {"kubernetes.io/service-account.name": access.ACCOUNT},
-                },
-            },
-            self,
-            self._platform.kubernetes_provider,
-            [account],
-        )
-        data: pulumi.Output[dict[str, str]] = pulumi.Output.secret(token.data)
-        return data.apply(
-            lambda data: access.kubeconfig(
-                self._platform.kubernetes_endpoint, data["ca.crt"], data["token"], self._namespace
-            )
-        )
+        return {
+            "CI_DEPLOY_USER": Variable(pull.username, protected=True),
+            "CI_DEPLOY_PASSWORD": Variable(secret(pull.token), masked=True, protected=True),
+        }
 
     def _first_commit(self, source: Path, project: gitlab.Project, *, after: Sequence[pulumi.Resource]) -> None:
+        settings, delivery = self._settings, self._delivery
         files, unusable = first_commit.read_source(source)
-        if not unusable and self._args.pipeline == "custom" and not any(path.startswith("chart/") for path in files):
+        if not unusable and settings.pipeline == "custom" and not any(path.startswith("chart/") for path in files):
             # What its pipeline deploys with. From here on it is the project's own, to be changed as it needs.
             files |= first_commit.read(CHART, under="chart/")
-        token: pulumi.Output[str] = pulumi.Output.secret(self._platform.gitlab_token)
-        host = self._platform.gitlab_host
+        host = delivery.gitlab.host
         host.run(
             f"{self._name}-first-commit",
             Script(SCRIPTS / "first-commit.sh", SCRIPTS / "keep-commits.sh"),
             parent=self,
             variables={
-                "GITLAB": f"gitlab.{self._platform.domain}",
-                "ADDRESS": f"[{host.address}]" if ":" in host.address else host.address,
-                "PROJECT": self._path,
+                "GITLAB": delivery.site.names.gitlab,
+                "ADDRESS": bracketed(host.address),
+                "PROJECT": settings.path,
             },
             files={
-                "commit.json": first_commit.request(self._args.branch, files),
-                "curl.conf": token.apply(access.curl_header),
+                "commit.json": first_commit.request(settings.branch, files),
+                "curl.conf": secret(delivery.gitlab.token).apply(access.curl_header),
                 **unusable,
             },
-            depends_on=[*after, *self._platform.ready],
+            depends_on=[*after, *delivery.ready],
             # Never again for this project: what people push stays, and a change of the directory is none here.
             once_for=project.id,
         )

@@ -8,49 +8,33 @@ from typing import Any
 
 import pulumi
 import pulumi_gitlab as gitlab
-import pulumi_kubernetes as kubernetes
 
-from components.chart_repository import ChartRepository
+from components.auto_devops_project.delivery import Delivery
+from components.chart_release import ChartRelease, gitlab_charts
 from components.checksum import checksum
 from components.cluster_object import ClusterObject
+from components.secrets import secret
+from names import AGENT_RELEASE
+from settings.projects import ProjectSettings
 
 AGENT = "cluster"
 """What the agent is called in its project."""
 CHART = "gitlab-agent"
-RELEASE = "gitlab-agent"
 TOKEN = "gitlab-agent-token"
 
 
 @dataclass(frozen=True)
-class AgentArgs:
-    """What the agents of all projects share.
-
-    `ca` is what they check GitLab's certificate against, `chart_version` the version of GitLab's chart, `image` the
-    agent's image by upstream's name: nodes know the mirrors.
-    """
-
-    ca: pulumi.Input[str]
-    charts: ChartRepository
-    chart_version: str
-    image: str
-
-
-@dataclass(frozen=True)
 class ProjectAgentArgs:
-    """`project` is the one in GitLab, `path` its `<group>/<project>`; the agent acts as `account` in `namespace`.
+    """`project` is the one in GitLab that the settings name; the agent acts as `account` in its namespace.
 
-    `ready` is what it needs before it can start: namespace and account, and nodes that know GitLab's name.
+    `after` is what it needs before it can start beside what the delivery does: namespace and account.
     """
 
-    shared: AgentArgs
-    domain: str
+    delivery: Delivery
+    settings: ProjectSettings
     project: gitlab.Project
-    path: str
-    namespace: str
     account: str
-    gitlab_provider: pulumi.ProviderResource
-    kubernetes_provider: pulumi.ProviderResource
-    ready: Sequence[pulumi.Resource] = ()
+    after: Sequence[pulumi.Resource]
 
 
 class ProjectAgent(pulumi.ComponentResource):
@@ -67,7 +51,10 @@ class ProjectAgent(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ProjectAgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:ProjectAgent", name, None, opts)
-        in_gitlab = pulumi.ResourceOptions(parent=self, provider=args.gitlab_provider)
+        delivery, namespace, ca = args.delivery, args.settings.slug, args.delivery.site.ca
+        in_gitlab = pulumi.ResourceOptions(parent=self, provider=delivery.gitlab.provider)
+        # Nodes have to know GitLab's name before it can start.
+        after = [*args.after, *delivery.ready]
         agent = gitlab.ClusterAgent(f"{name}-agent", project=args.project.id, name=AGENT, opts=in_gitlab)
         token = gitlab.ClusterAgentToken(
             f"{name}-token",
@@ -77,51 +64,50 @@ class ProjectAgent(pulumi.ComponentResource):
             description="What the agent in the cluster connects with",
             opts=in_gitlab,
         )
-        secret = ClusterObject(
-            "core/v1",
-            "Secret",
+        held = ClusterObject(
             f"{name}-secret",
-            {
-                "metadata": {"name": TOKEN, "namespace": args.namespace},
+            kind="Secret",
+            content={
+                "metadata": {"name": TOKEN, "namespace": namespace},
                 "type": "Opaque",
-                "stringData": {"token": pulumi.Output.secret(token.token)},
+                "stringData": {"token": secret(token.token)},
             },
-            self,
-            args.kubernetes_provider,
-            args.ready,
+            parent=self,
+            provider=delivery.cluster.provider,
+            after=after,
         )
         # It reads both at its start only. The token's number stands for the token, which is no annotation's matter.
-        digest = pulumi.Output.all(token.token_id, args.shared.ca).apply(
+        digest = pulumi.Output.all(token.token_id, ca.certificate).apply(
             lambda both: checksum(f"{int(both[0])}\n{both[1]}")
         )
-        self.release = kubernetes.helm.v3.Release(
+        self.release = ChartRelease(
             f"{name}-release",
-            name=RELEASE,
-            namespace=args.namespace,
+            release=AGENT_RELEASE,
+            namespace=namespace,
             chart=CHART,
-            version=args.shared.chart_version,
-            repository_opts=args.shared.charts.options(),
+            version=delivery.ci.agent_chart,
+            repository=gitlab_charts(delivery.site.downloads.mirrors),
             values=values(args, digest),
-            timeout=600,
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.kubernetes_provider, depends_on=[secret, *args.ready]
-            ),
+            parent=self,
+            provider=delivery.cluster.provider,
+            after=[held, *after],
         )
-        self.context = agent.agent_id.apply(lambda _: f"{args.path}:{AGENT}")
+        self.context = agent.agent_id.apply(lambda _: f"{args.settings.path}:{AGENT}")
         self.register_outputs({"context": self.context})
 
 
 def values(args: ProjectAgentArgs, digest: pulumi.Input[str]) -> dict[str, Any]:
     """The chart's values."""
-    # The chart puts a colon between the two; in a digest too.
-    repository, _, tag = args.shared.image.rpartition(":")
+    site = args.delivery.site
+    # By upstream's name: nodes know the mirrors. The chart puts a colon between the two; in a digest too.
+    repository, _, tag = args.delivery.ci.images.agent.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag},
         # More of them would choose a leader for work that this agent is not given.
         "replicas": 1,
         "config": {
-            "kasAddress": f"wss://gitlab.{args.domain}/-/kubernetes-agent/",
-            "kasCaCert": args.shared.ca,
+            "kasAddress": f"wss://{site.names.gitlab}/-/kubernetes-agent/",
+            "kasCaCert": site.ca.certificate,
             "secretName": TOKEN,
             # It reads the whole cluster, by accounts of its own.
             "operational_container_scanning": {"enabled": False},

@@ -10,7 +10,10 @@ from typing import Literal
 import pulumi
 import pulumi_tls as tls
 
+from components.ca.trusted_host import TrustedHost
 from components.host import Host, Script
+from components.secrets import secret
+from settings.ca import CaSettings, OwnCa
 
 SCRIPTS = Path(__file__).parent / "scripts"
 HOURS_PER_DAY = 24
@@ -25,18 +28,11 @@ Engine = Literal["shared", "gitlab"]
 
 @dataclass(frozen=True)
 class CaArgs:
-    """`own_certificate`, `own_chain` and `own_key` (PEM) bring a CA along; without them a root is made."""
+    """`own` is a certificate authority brought along; without one, a root is made for `domain`."""
 
     domain: str
-    algorithm: Literal["ECDSA", "RSA"] = "ECDSA"
-    curve: Literal["P256", "P384", "P521"] = "P256"
-    rsa_bits: int = 3072
-    root_days: int = 3650
-    certificate_days: int = 365
-    renew_before_days: int = 30
-    own_certificate: str | None = None
-    own_chain: Sequence[str] = ()
-    own_key: str | None = None
+    settings: CaSettings
+    own: OwnCa | None = None
 
 
 @dataclass(frozen=True)
@@ -64,16 +60,16 @@ class CA(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:CA", name, None, opts)
-        self._name = name
-        self._args = args
+        self._name, self._domain, self._settings = name, args.domain, args.settings
         self._intermediates = ""
-        if args.own_certificate and args.own_key:
-            self._issuer = pulumi.Output.from_input(args.own_certificate)
-            self._issuer_key = pulumi.Output.secret(args.own_key)
+        own = args.own
+        if own:
+            self._issuer = pulumi.Output.from_input(own.certificate)
+            self._issuer_key = secret(own.key)
             # Someone else's root is the last of the chain; what lies between it and us goes out with each certificate.
-            self.certificate = pulumi.Output.from_input(args.own_chain[-1] if args.own_chain else args.own_certificate)
-            if args.own_chain:
-                self._intermediates = "".join([args.own_certificate, *args.own_chain[:-1]])
+            self.certificate = pulumi.Output.from_input(own.chain[-1] if own.chain else own.certificate)
+            if own.chain:
+                self._intermediates = "".join([own.certificate, *own.chain[:-1]])
         else:
             key = self._key(f"{name}-root")
             root = self._root(f"{name}-root", f"{args.domain} root CA", key)
@@ -99,23 +95,24 @@ class CA(pulumi.ComponentResource):
         """The root of `engine`'s clients (PEM): what the engine checks them against, and nothing else does."""
         return self._client_root(engine)[0]
 
-    def trust(self, host: Host, extra_certificate: str | None = None) -> pulumi.Resource:
-        """Installs the root on `host`, and `extra_certificate` (PEM, such as a mirror's CA) beside it."""
+    def trust(self, host: Host, extra_certificate: str | None = None) -> TrustedHost:
+        """`host` with the root in its trust store, and `extra_certificate` (PEM, such as a mirror's CA) beside it."""
         files: dict[str, pulumi.Input[str]] = {"auto-devops.crt": self.certificate}
         if extra_certificate:
             files["auto-devops-mirrors.crt"] = extra_certificate
-        return host.run(
+        trust = host.run(
             f"{self._name}-trust-{host.name}",
             Script(SCRIPTS / "trust.sh", SCRIPTS / "distrust.sh"),
             parent=self,
             files=files,
         )
+        return TrustedHost(host, trust)
 
     def _key(self, name: str, parent: pulumi.Resource | None = None) -> tls.PrivateKey:
-        args = self._args
-        size = {"ecdsa_curve": args.curve} if args.algorithm == "ECDSA" else {"rsa_bits": args.rsa_bits}
+        settings = self._settings
+        size = {"ecdsa_curve": settings.curve} if settings.algorithm == "ECDSA" else {"rsa_bits": settings.rsa_bits}
         return tls.PrivateKey(
-            f"{name}-key", algorithm=args.algorithm, **size, opts=pulumi.ResourceOptions(parent=parent or self)
+            f"{name}-key", algorithm=settings.algorithm, **size, opts=pulumi.ResourceOptions(parent=parent or self)
         )
 
     def _client_root(self, engine: Engine) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
@@ -123,7 +120,7 @@ class CA(pulumi.ComponentResource):
         # which is trusted for nothing else: a CA brought along may have given certificates to a whole company. And each
         # engine has another: every job has a certificate for the shared one.
         if engine not in self._client_roots:
-            name, domain = f"{self._name}-clients-root", self._args.domain
+            name, domain = f"{self._name}-clients-root", self._domain
             common_name = f"{domain} Docker clients"
             if engine != "shared":
                 name, common_name = f"{self._name}-{engine}-clients-root", f"{engine}.{domain} Docker clients"
@@ -137,7 +134,7 @@ class CA(pulumi.ComponentResource):
             private_key_pem=key.private_key_pem,
             is_ca_certificate=True,
             set_subject_key_id=True,
-            validity_period_hours=self._args.root_days * HOURS_PER_DAY,
+            validity_period_hours=self._settings.root_days * HOURS_PER_DAY,
             allowed_uses=["cert_signing", "crl_signing"],
             subject=tls.SelfSignedCertSubjectArgs(common_name=common_name[:64], organization="auto-devops"),
             opts=pulumi.ResourceOptions(parent=self),
@@ -154,7 +151,6 @@ class CA(pulumi.ComponentResource):
         intermediates: str,
         parent: pulumi.Resource,
     ) -> Certificate:
-        args = self._args
         opts = pulumi.ResourceOptions(parent=parent)
         key = self._key(name, parent)
         request = tls.CertRequest(
@@ -173,8 +169,8 @@ class CA(pulumi.ComponentResource):
             ca_private_key_pem=issuer[1],
             allowed_uses=list(uses),
             set_subject_key_id=True,
-            validity_period_hours=args.certificate_days * HOURS_PER_DAY,
-            early_renewal_hours=args.renew_before_days * HOURS_PER_DAY,
+            validity_period_hours=self._settings.certificate_days * HOURS_PER_DAY,
+            early_renewal_hours=self._settings.renew_before_days * HOURS_PER_DAY,
             opts=opts,
         )
         chain = certificate.cert_pem.apply(lambda pem: pem + intermediates)

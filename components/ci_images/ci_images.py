@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pulumi
 
+from components.ca import TrustedHost
 from components.checksum import checksum
-from components.host import Host, Script
-from components.registry_host import Login
+from components.ci_images.roles import Pipeline, roles
+from components.host import Script
+from components.secrets import secret
+from components.site import Site
 from components.templates import render
+from names import PLATFORM
+from settings.ci import CiSettings
+from settings.registry import LoginSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 TRUST = Path(__file__).parent / "context" / "trust.sh"
@@ -20,18 +26,17 @@ TRUST = Path(__file__).parent / "context" / "trust.sh"
 
 @dataclass(frozen=True)
 class CiImagesArgs:
-    """`bases` are what each role's image is made from, mirrors already applied; `host` is the registry's machine.
+    """`host` is the registry's machine and `login` the registry's; `pipelines` are those that the images are for.
 
-    `certificates` (file name to PEM) are the CAs that the images trust. `ready` is what pushing needs: the registry,
-    and a resolver that knows its name.
+    `after` is what pushing needs: the registry, and a resolver that knows its name.
     """
 
-    host: Host
-    domain: str
-    bases: Mapping[str, str]
-    certificates: Mapping[str, pulumi.Input[str]]
-    ready: Sequence[pulumi.Resource]
-    login: Login | None = None
+    site: Site
+    host: TrustedHost
+    settings: CiSettings
+    pipelines: Collection[Pipeline]
+    login: LoginSettings | None
+    after: Sequence[pulumi.Resource]
 
 
 def dockerfile(base: str) -> str:
@@ -57,20 +62,29 @@ class CiImages(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CiImagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:CiImages", name, None, opts)
-        self.references = {role: self._image(name, role, base, args) for role, base in sorted(args.bases.items())}
+        upstream = args.settings.images.model_dump(by_alias=True)
+        needed = {role for pipeline in args.pipelines for role in roles(pipeline)}
+        self.references = {
+            role: self._image(name, role, args.site.downloads.image(upstream[role]), args) for role in sorted(needed)
+        }
         self.register_outputs({"references": self.references})
 
     def _image(self, name: str, role: str, base: str, args: CiImagesArgs) -> pulumi.Output[str]:
         recipe = {"Dockerfile": dockerfile(base), "trust.sh": TRUST.read_text()}
+        registry, mirrors_ca = args.site.names.registry, args.site.downloads.ca_certificate
+        # The CAs that the image trusts.
+        authorities: dict[str, pulumi.Input[str]] = {"platform.crt": args.site.ca.certificate}
+        if mirrors_ca:
+            authorities["mirrors.crt"] = mirrors_ca
         # `from_input` waits for what is inside the dictionary too, which its type does not say.
-        certificates = cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(args.certificates)))
+        certificates = cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(authorities))
         reference = certificates.apply(
             # A repository's path is in lower case.
-            lambda texts: f"registry.{args.domain}/auto-devops/{_path(role)}:{tag(recipe | texts)}"
+            lambda texts: f"{registry}/{PLATFORM}/{_path(role)}:{tag(recipe | texts)}"
         )
-        files: dict[str, pulumi.Input[str]] = {**recipe, **args.certificates}
+        files: dict[str, pulumi.Input[str]] = {**recipe, **authorities}
         if args.login:
-            files["password"] = pulumi.Output.secret(args.login.password)
+            files["password"] = secret(args.login.password.get_secret_value())
         built = args.host.run(
             f"{name}-{role}",
             Script(SCRIPTS / "build.sh", SCRIPTS / "unbuild.sh"),
@@ -79,10 +93,10 @@ class CiImages(pulumi.ComponentResource):
                 "ROLE": role,
                 "REFERENCE": reference,
                 "USERNAME": args.login.username if args.login else "",
-                "REGISTRY": f"registry.{args.domain}",
+                "REGISTRY": registry,
             },
             files=files,
-            depends_on=args.ready,
+            depends_on=args.after,
         )
         return pulumi.Output.all(built.id, reference).apply(lambda values: str(values[1]))
 

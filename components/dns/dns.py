@@ -1,8 +1,8 @@
-"""DNS: an own name server for the platform's domain, and the hosts that ask it."""
+"""DNS: a name server of the platform's own, and the hosts that ask it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,21 +10,20 @@ import pulumi
 
 from components.dns.zone import options, zone, zones
 from components.host import Host, Script
+from components.site import Site
+from settings.dns import DnsSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @dataclass(frozen=True)
 class DnsArgs:
-    """`records` map names below `domain` to addresses; `ttl` is in seconds; no `forwarders`: those the machine had."""
+    """`host` runs BIND; `records` map names below the platform's domain to addresses."""
 
+    site: Site
     host: Host
-    domain: str
+    settings: DnsSettings
     records: Mapping[str, str]
-    ttl: int = 300
-    forwarders: Sequence[str] = ()
-    allow_queries_from: Sequence[str] = ()
-    validate_dnssec: bool = True
 
 
 class DNS(pulumi.ComponentResource):
@@ -40,18 +39,21 @@ class DNS(pulumi.ComponentResource):
     def __init__(self, name: str, args: DnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:DNS", name, None, opts)
         self._name = name
-        self._domain = args.domain
-        address = args.host.address
+        self._domain = args.site.names.domain
+        address, settings = args.host.address, args.settings
         served = args.host.run(
             f"{name}-zone",
             Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh"),
             parent=self,
-            variables={"DOMAIN": args.domain, "SERVER": address},
+            variables={"DOMAIN": self._domain, "SERVER": address},
             files={
-                "zone": zone(args.domain, address, args.records, args.ttl),
-                "named.conf.zones": zones(args.domain),
+                "zone": zone(self._domain, address, args.records, settings.ttl),
+                "named.conf.zones": zones(self._domain),
                 "named.conf.options": options(
-                    address, args.forwarders, args.allow_queries_from, validate_dnssec=args.validate_dnssec
+                    address,
+                    settings.forwarders,
+                    settings.allow_queries_from,
+                    validate_dnssec=settings.validate_dnssec,
                 ),
             },
         )

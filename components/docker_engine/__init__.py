@@ -1,5 +1,5 @@
 """The Docker engine of a host."""
 
-from components.docker_engine.docker_engine import TLS_PORT, DockerEngine, DockerEngineArgs, Prune, RemoteAccess
+from components.docker_engine.docker_engine import DockerEngine, DockerEngineArgs
 
-__all__ = ["TLS_PORT", "DockerEngine", "DockerEngineArgs", "Prune", "RemoteAccess"]
+__all__ = ["DockerEngine", "DockerEngineArgs"]

@@ -1,4 +1,4 @@
-"""DockerEngine: the distribution's Docker on one host, optionally reachable by others with client certificates."""
+"""DockerEngine: the distribution's Docker on one host, reachable by others with client certificates."""
 
 from __future__ import annotations
 
@@ -7,54 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
+import pulumi_docker as docker
 
-from components.ca import CA, Engine
-from components.host import Host, Script
+from components.ca import Certificate, Engine, TrustedHost
+from components.host import Script, Timer
+from components.site import Site
 from components.templates import render
+from names import DOCKER_PLAIN_PORT, DOCKER_TLS_PORT, bracketed
+from settings.registry import PruneSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
-TLS_PORT = 2376
-PLAIN_PORT = 2375
-
-
-@dataclass(frozen=True)
-class RemoteAccess:
-    """TCP 2376 with mutual TLS, under `dns_names` and the host's address, for clients that `ca` knows for `engine`.
-
-    `unprotected` opens plain 2375 as well.
-    """
-
-    ca: CA
-    engine: Engine
-    dns_names: Sequence[str]
-    unprotected: bool = False
-
-
-@dataclass(frozen=True)
-class Prune:
-    """What an engine forgets at `schedule` (systemd's): images older than `keep_days`, build cache over `keep_storage`.
-
-    Images of containers stay, and those whose names match a pattern in `keep`.
-    """
-
-    schedule: str
-    keep_days: int
-    keep_storage: str
-    keep: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class DockerEngineArgs:
-    """`registry_mirrors` are https URLs that serve docker.io; `trusted` is the host's trust in them and in the CA.
+    """TCP 2376 with mutual TLS under `dns_names` and the host's address, for clients that the CA knows for `engine`.
 
-    Without `prune` the engine keeps every image.
+    `owner` is the component that uses the engine and `owner_name` what it is called: the client certificate and the
+    provider are its children. `unprotected` opens plain 2375 as well. Without `prune` the engine keeps every image;
+    with it, those whose names match a pattern in `keep`.
     """
 
-    host: Host
-    trusted: pulumi.Resource
-    registry_mirrors: Sequence[str] = ()
-    remote: RemoteAccess | None = None
-    prune: Prune | None = None
+    site: Site
+    host: TrustedHost
+    engine: Engine
+    dns_names: Sequence[str]
+    owner: pulumi.ComponentResource
+    owner_name: str
+    unprotected: bool = False
+    prune: PruneSettings | None = None
+    keep: Sequence[str] = ()
 
 
 def unit(tls_port: int | None, mirrors: Sequence[str]) -> str:
@@ -66,77 +48,84 @@ def plain_relay() -> dict[str, str]:
     """The units that relay plain TCP to the engine's socket."""
     name = "auto-devops-docker-plain"
     return {
-        f"{name}.socket": render("docker_engine/templates/plain.socket.j2", port=PLAIN_PORT),
+        f"{name}.socket": render("docker_engine/templates/plain.socket.j2", port=DOCKER_PLAIN_PORT),
         f"{name}.service": render("docker_engine/templates/plain.service.j2"),
     }
 
 
-def prune_units(prune: Prune) -> dict[str, str]:
-    """The timer that removes old images, and what it runs."""
-    name = "auto-devops-docker-prune"
-    service = render(
-        "docker_engine/templates/prune.service.j2",
-        keep_days=prune.keep_days,
-        keep_storage=prune.keep_storage,
-        keep=list(prune.keep),
-    )
-    return {
-        f"{name}.service": service,
-        f"{name}.timer": render(
-            "host/templates/calendar.timer.j2",
-            description="Free the disk of images and build cache that nobody uses",
-            schedule=prune.schedule,
+def prune_timer(settings: PruneSettings, keep: Sequence[str]) -> Timer:
+    """Removes old images, but those of containers and those whose names match a pattern in `keep`."""
+    return Timer.by_calendar(
+        "auto-devops-docker-prune",
+        SCRIPTS / "docker-prune.sh",
+        render(
+            "docker_engine/templates/prune.service.j2",
+            keep_days=settings.keep_days,
+            keep_storage=settings.keep_storage,
+            keep=list(keep),
         ),
-    }
+        description="Free the disk of images and build cache that nobody uses",
+        schedule=settings.schedule,
+    )
 
 
 class DockerEngine(pulumi.ComponentResource):
     """Docker from the distribution, configured by a drop-in of its unit.
 
-    Owns: the package, the drop-in, the server's certificate and key on the host, the timer that removes old images;
-    removal takes the images and the network rules with it where the engine came with the stack.
-    Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
+    Owns: the package, the drop-in, the server's certificate and key on the host, the stack's own access to the engine,
+    the timer that removes old images; removal takes the images and the network rules with it where the engine came with
+    the stack. Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
     """
 
     endpoint: str
-    """Where the engine answers, by address: `tcp://ADDRESS:2376`, or `unix:///var/run/docker.sock`."""
-    ready: pulumi.Output[str]
+    """Where the engine answers, by address: `tcp://ADDRESS:2376`."""
+    version: pulumi.Output[str]
     """The engine's version, known once it answers."""
+    client: Certificate
+    """The stack's own client certificate."""
+    provider: docker.Provider
+    """The engine for resources of pulumi-docker, reached by address."""
 
     def __init__(self, name: str, args: DockerEngineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:DockerEngine", name, None, opts)
+        ca, address = args.site.ca, args.host.address
+        server = ca.issue_server(f"{name}-server", args.dns_names, [address], parent=self)
         files: dict[str, pulumi.Input[str]] = {
-            "docker.service.conf": unit(TLS_PORT if args.remote else None, args.registry_mirrors)
+            "docker.service.conf": unit(DOCKER_TLS_PORT, args.site.downloads.docker_hub_mirrors),
+            "ca.pem": ca.client_ca(args.engine),
+            "cert.pem": server.chain,
+            "key.pem": server.key,
         }
-        if args.remote:
-            server = args.remote.ca.issue_server(
-                f"{name}-server", args.remote.dns_names, [args.host.address], parent=self
-            )
-            files |= {
-                "ca.pem": args.remote.ca.client_ca(args.remote.engine),
-                "cert.pem": server.chain,
-                "key.pem": server.key,
-            }
-            if args.remote.unprotected:
-                files |= plain_relay()
+        if args.unprotected:
+            files |= plain_relay()
         engine = args.host.run(
             f"{name}-engine",
             Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh"),
             parent=self,
-            variables={"TLS_PORT": str(TLS_PORT) if args.remote else ""},
+            variables={"TLS_PORT": str(DOCKER_TLS_PORT)},
             files=files,
-            depends_on=[args.trusted],
         )
         if args.prune:
-            args.host.run(
+            args.host.timer(
                 f"{name}-prune",
                 Script(SCRIPTS / "prune-install.sh", SCRIPTS / "prune-remove.sh"),
+                prune_timer(args.prune, args.keep),
                 parent=self,
-                variables={"SCHEDULE": args.prune.schedule},
-                files={"docker-prune.sh": (SCRIPTS / "docker-prune.sh").read_text(), **prune_units(args.prune)},
                 depends_on=[engine],
             )
-        address = f"[{args.host.address}]" if ":" in args.host.address else args.host.address
-        self.endpoint = f"tcp://{address}:{TLS_PORT}" if args.remote else "unix:///var/run/docker.sock"
-        self.ready = engine.stdout
-        self.register_outputs({"endpoint": self.endpoint, "ready": self.ready})
+        self.endpoint = f"tcp://{bracketed(address)}:{DOCKER_TLS_PORT}"
+        self.version = engine.stdout
+        self.client = ca.issue_client(
+            f"{args.owner_name}-client", f"pulumi.{args.site.names.domain}", args.engine, parent=args.owner
+        )
+        self.provider = docker.Provider(
+            f"{args.owner_name}-engine",
+            host=self.endpoint,
+            ca_material=ca.certificate,
+            cert_material=self.client.certificate,
+            key_material=self.client.key,
+            # Without the check at the start, a preview works while the machine is down, and so does a destroy.
+            disable_docker_daemon_check=True,
+            opts=pulumi.ResourceOptions(parent=args.owner, depends_on=[self]),
+        )
+        self.register_outputs({"endpoint": self.endpoint, "ready": self.version})

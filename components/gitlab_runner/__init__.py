@@ -1,16 +1,16 @@
 """The runner that CI jobs run on."""
 
-from components.gitlab_runner.from_settings import Surroundings, make_runner
+from components.gitlab_runner.from_settings import RunnerContext, make_runner
 from components.gitlab_runner.gitlab_runner import GitLabRunner, GitLabRunnerArgs
 from components.gitlab_runner.in_cluster import KubernetesRunner, KubernetesRunnerArgs
-from components.gitlab_runner.registration import Registration
+from components.gitlab_runner.jobs import RunnerToken
 
 __all__ = [
     "GitLabRunner",
     "GitLabRunnerArgs",
     "KubernetesRunner",
     "KubernetesRunnerArgs",
-    "Registration",
-    "Surroundings",
+    "RunnerContext",
+    "RunnerToken",
     "make_runner",
 ]

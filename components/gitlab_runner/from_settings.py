@@ -4,75 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import pulumi
-import pulumi_docker as docker
-
-from components.ca import CA
-from components.chart_repository import ChartRepository
+from components.dns import NameService
 from components.gitlab_runner.gitlab_runner import GitLabRunner, GitLabRunnerArgs
 from components.gitlab_runner.in_cluster import KubernetesRunner, KubernetesRunnerArgs
-from components.gitlab_runner.registration import Registration
-from components.host import Host
-from components.k8s_node import K8sNode
-
-if TYPE_CHECKING:
-    from settings import Stack
+from components.gitlab_runner.jobs import RunnerToken
+from components.gitlab_server import GitLabAccess
+from components.k8s_node import ClusterAccess
+from components.site import Site
+from settings.ci import CiSettings
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Where a runner may be: GitLab's machine (`host`, trusting the CA, with its Docker engine), and the cluster.
+class RunnerContext:
+    """What a runner may run on, GitLab's machine or the cluster, and who answers its jobs' questions for names."""
 
-    `name_server` is the address that jobs' containers ask; "" leaves that to the machine. `resolvers` are what makes
-    the machines ask it.
-    """
-
-    ca: CA
-    host: Host
-    trusted: pulumi.Resource
-    docker_provider: docker.Provider
-    cluster: K8sNode | None
-    name_server: str
-    resolvers: Sequence[pulumi.Resource]
+    site: Site
+    gitlab: GitLabAccess
+    cluster: ClusterAccess | None
+    dns: NameService
 
 
 def make_runner(
-    stack: Stack, surroundings: Surroundings, registrations: Sequence[Registration]
+    context: RunnerContext, settings: CiSettings, tokens: Sequence[RunnerToken]
 ) -> GitLabRunner | KubernetesRunner:
-    """The runner that `ci.runner` asks for; both kinds take the same registrations."""
-    images = stack.ci.images
-    if stack.ci.runner == "kubernetes" and surroundings.cluster:
-        return KubernetesRunner(
-            "kubernetes-runner",
-            KubernetesRunnerArgs(
-                provider=surroundings.cluster.provider,
-                ca=surroundings.ca,
-                domain=stack.domain,
-                charts=ChartRepository(stack.mirrors.gitlab_charts, stack.mirrors.gitlab_charts_ca_file),
-                chart_version=stack.ci.runner_chart,
-                image=images.runner,
-                default_image=images.runtime,
-                helper_image=images.helper,
-                registrations=registrations,
-                concurrent=stack.ci.concurrent,
-                ready=[surroundings.cluster, *surroundings.resolvers],
-            ),
-        )
-    return GitLabRunner(
-        "gitlab-runner",
-        GitLabRunnerArgs(
-            host=surroundings.host,
-            trusted=surroundings.trusted,
-            docker_provider=surroundings.docker_provider,
-            ca=surroundings.ca,
-            domain=stack.domain,
-            image=stack.mirrors.image(images.runner),
-            default_image=stack.mirrors.image(images.runtime),
-            helper_image=stack.helper_image,
-            registrations=registrations,
-            concurrent=stack.ci.concurrent,
-            name_server=surroundings.name_server,
-        ),
-    )
+    """The runner that `ci.runner` asks for; both kinds take the same tokens."""
+    site, dns = context.site, context.dns
+    if settings.runner == "kubernetes" and context.cluster:
+        cluster_runner = KubernetesRunnerArgs(site, context.cluster, settings, tokens, dns)
+        return KubernetesRunner("kubernetes-runner", cluster_runner)
+    return GitLabRunner("gitlab-runner", GitLabRunnerArgs(site, context.gitlab, settings, tokens, dns))

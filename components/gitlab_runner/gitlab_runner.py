@@ -9,10 +9,16 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from components.ca import CA
-from components.gitlab_runner.registration import CLIENT, Registration, environment
-from components.host import Host, Script
+from components.dns import NameService
+from components.gitlab_runner.jobs import CLIENT, RunnerToken, environment
+from components.gitlab_server import GitLabAccess
+from components.host import Script
+from components.secrets import secret
+from components.site import Site
 from components.templates import render
+from names import Names
+from settings.ci import CiSettings
+from settings.mirrors import Downloads
 
 SCRIPTS = Path(__file__).parent / "scripts"
 DIRECTORY = "/srv/gitlab-runner"
@@ -21,22 +27,13 @@ DIRECTORY = "/srv/gitlab-runner"
 
 @dataclass(frozen=True)
 class GitLabRunnerArgs:
-    """`image`, `default_image` (for jobs that name none) and `helper_image` are pulled as they are, mirrors applied.
+    """The runner is on GitLab's machine; its jobs' containers ask `dns` for names."""
 
-    `name_server` is the address that containers ask; "" leaves that to the machine's own resolver.
-    """
-
-    host: Host
-    trusted: pulumi.Resource
-    docker_provider: docker.Provider
-    ca: CA
-    domain: str
-    image: str
-    default_image: str
-    registrations: Sequence[Registration]
-    helper_image: str | None = None
-    concurrent: int = 4
-    name_server: str = ""
+    site: Site
+    gitlab: GitLabAccess
+    settings: CiSettings
+    tokens: Sequence[RunnerToken]
+    dns: NameService
 
 
 def cache_volume(name: str) -> str:
@@ -45,26 +42,23 @@ def cache_volume(name: str) -> str:
 
 
 def configuration(
-    *,
-    domain: str,
-    tokens: Mapping[str, str],
-    concurrent: int,
-    default_image: str,
-    helper_image: str | None,
-    name_server: str,
+    names: Names, settings: CiSettings, downloads: Downloads, tokens: Mapping[str, str], name_server: str
 ) -> str:
-    """The runner's config.toml; `tokens` are those of the runners, by name."""
+    """The runner's config.toml; `tokens` are those of the runners, by name.
+
+    `name_server` is the address that containers ask; "" leaves that to the machine's own resolver.
+    """
     return render(
         "gitlab_runner/templates/config.toml.j2",
-        concurrent=concurrent,
-        url=f"https://gitlab.{domain}",
+        concurrent=settings.concurrent,
+        url=names.gitlab_url,
         runners=[{"name": name, "token": token, "cache": cache_volume(name)} for name, token in sorted(tokens.items())],
-        default_image=default_image,
-        helper_image=helper_image,
+        default_image=downloads.image(settings.images.runtime),
+        helper_image=settings.helper_image(downloads),
         name_server=name_server,
         client=CLIENT,
         client_on_machine=f"{DIRECTORY}/docker",
-        environment=environment(domain),
+        environment=environment(names),
     )
 
 
@@ -81,45 +75,40 @@ class GitLabRunner(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GitLabRunnerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:GitLabRunner", name, None, opts)
-        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", "shared", parent=self)
-        names = [registration.name for registration in args.registrations]
-        tokens: pulumi.Output[list[str]] = pulumi.Output.secret(
-            pulumi.Output.all(*[registration.token for registration in args.registrations])
-        )
+        site, settings, engine, dns = args.site, args.settings, args.gitlab.engine, args.dns
+        ca = site.ca
+        client = ca.issue_client(f"{name}-client", f"runner.{site.names.domain}", "shared", parent=self)
+        runners = [token.name for token in args.tokens]
+        tokens = secret(pulumi.Output.all(*[token.token for token in args.tokens]))
         text = tokens.apply(
             lambda values: configuration(
-                domain=args.domain,
-                tokens=dict(zip(names, values, strict=True)),
-                concurrent=args.concurrent,
-                default_image=args.default_image,
-                helper_image=args.helper_image,
-                name_server=args.name_server,
+                site.names, settings, site.downloads, dict(zip(runners, values, strict=True)), dns.address
             )
         )
-        configured = args.host.run(
+        configured = args.gitlab.host.run(
             f"{name}-configuration",
             Script(SCRIPTS / "configure.sh", SCRIPTS / "remove.sh"),
             parent=self,
             files={
                 "config.toml": text,
-                "ca.crt": args.ca.certificate,
-                "ca.pem": args.ca.certificate,
+                "ca.crt": ca.certificate,
+                "ca.pem": ca.certificate,
                 "cert.pem": client.certificate,
                 "key.pem": client.key,
-                "volumes": "".join(f"{cache_volume(runner)}\n" for runner in sorted(names)),
+                "volumes": "".join(f"{cache_volume(runner)}\n" for runner in sorted(runners)),
             },
             # With the engine: the removal takes away on it what is left of jobs.
-            depends_on=[args.trusted, args.docker_provider],
+            depends_on=[engine],
         )
         self.configured = configured.id
-        on_engine = pulumi.ResourceOptions(parent=self, provider=args.docker_provider)
-        image = docker.RemoteImage(f"{name}-image", name=args.image, opts=on_engine)
+        on_engine = pulumi.ResourceOptions(parent=self, provider=engine)
+        image = docker.RemoteImage(f"{name}-image", name=site.downloads.image(settings.images.runner), opts=on_engine)
         docker.Container(
             f"{name}-container",
             name="gitlab-runner",
             image=image.image_id,
             restart="always",
-            dns=[args.name_server] if args.name_server else None,
+            dns=[dns.address] if dns.address else None,
             volumes=[
                 docker.ContainerVolumeArgs(host_path=DIRECTORY, container_path="/etc/gitlab-runner"),
                 # Jobs are its siblings on the machine's engine.
@@ -127,7 +116,7 @@ class GitLabRunner(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                provider=args.docker_provider,
+                provider=engine,
                 # A changed configuration is read again, so nothing of it is an input here.
                 depends_on=[configured],
                 # A container is known by its name: the old one has to go before the new one can come.

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components.ca import CA
-from components.chart_repository import ChartRepository
+from components.chart_release import ChartRelease, gitlab_charts
 from components.checksum import checksum
 from components.cluster_object import ClusterObject
-from components.gitlab_runner.registration import CLIENT, Registration, environment
+from components.dns import NameService
+from components.gitlab_runner.jobs import CLIENT, RunnerToken, environment
+from components.k8s_node import ClusterAccess
+from components.secrets import secret
+from components.site import Site
 from components.templates import render
+from names import RUNNER_NAMESPACE, Names
+from settings.ci import CiSettings
 
 CHART = "gitlab-runner"
-NAMESPACE = "gitlab-runner"
+NAMESPACE = RUNNER_NAMESPACE
 """Of the runners and of their jobs' pods. No project's namespace may be called so."""
 CERTIFICATES = "gitlab-ca"
 CLIENT_SECRET = "docker-client"
@@ -40,23 +44,16 @@ of its optional features. Outside it may do nothing."""
 
 @dataclass(frozen=True)
 class KubernetesRunnerArgs:
-    """`image`, `default_image` (for jobs that name none) and `helper_image` have upstream's names: nodes know mirrors.
+    """Images have upstream's names: the nodes know the mirrors. `ci.concurrent` is of each token.
 
-    `concurrent` is of each registration. `ready` is what runners and jobs need: the cluster with its storage, and nodes
-    that know the platform's names.
+    Runners and jobs need the cluster with its storage, and nodes that ask `dns` for the platform's names.
     """
 
-    provider: pulumi.ProviderResource
-    ca: CA
-    domain: str
-    charts: ChartRepository
-    chart_version: str
-    image: str
-    default_image: str
-    registrations: Sequence[Registration]
-    helper_image: str | None = None
-    concurrent: int = 4
-    ready: Sequence[pulumi.Resource] = ()
+    site: Site
+    cluster: ClusterAccess
+    settings: CiSettings
+    tokens: Sequence[RunnerToken]
+    dns: NameService
 
 
 def short(name: str) -> str:
@@ -64,14 +61,14 @@ def short(name: str) -> str:
     return name if len(name) <= 39 else f"{name[:30]}-{checksum(name)[:8]}"
 
 
-def config(*, domain: str, default_image: str, helper_image: str | None, cache: str) -> str:
+def config(names: Names, settings: CiSettings, cache: str) -> str:
     """The chart's `runners.config`; `cache` is the volume claim that keeps /cache."""
     return render(
         "gitlab_runner/templates/config.template.toml.j2",
-        environment=environment(domain),
+        environment=environment(names),
         namespace=NAMESPACE,
-        default_image=default_image,
-        helper_image=helper_image,
+        default_image=settings.images.runtime,
+        helper_image=settings.images.helper,
         client_secret=CLIENT_SECRET,
         client=CLIENT,
         cache=cache,
@@ -86,7 +83,7 @@ def image_value(image: str) -> dict[str, str]:
 
 
 class KubernetesRunner(pulumi.ComponentResource):
-    """A runner in the cluster for each registration: jobs are pods, and may use the shared Docker engine.
+    """A runner in the cluster for each token: jobs are pods, and may use the shared Docker engine.
 
     Owns: the namespace with all that is in it: the releases of GitLab's chart, the CA that they check GitLab against,
     their tokens, the Docker client's certificate, each project's cache, and what is left of jobs.
@@ -111,25 +108,26 @@ class KubernetesRunner(pulumi.ComponentResource):
                         "labels": {"pod-security.kubernetes.io/enforce": "baseline"},
                     }
                 },
-                args.ready,
+                [args.cluster.ready, *args.dns.resolvers],
             )
         ]
-        client = args.ca.issue_client(f"{name}-client", f"runner.{args.domain}", "shared", parent=self)
-        certificates = self._secret(CERTIFICATES, {f"gitlab.{args.domain}.crt": args.ca.certificate})
+        names, ca = args.site.names, args.site.ca
+        client = ca.issue_client(f"{name}-client", f"runner.{names.domain}", "shared", parent=self)
+        certificates = self._secret(CERTIFICATES, {f"{names.gitlab}.crt": ca.certificate})
         engine = self._secret(
             CLIENT_SECRET,
             # As Docker's client calls them.
-            {"ca.pem": args.ca.certificate, "cert.pem": client.certificate, "key.pem": client.key},
+            {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key},
         )
-        for registration in args.registrations:
-            self._release(registration, [certificates, engine])
+        for token in args.tokens:
+            self._release(token, [certificates, engine])
         self.register_outputs({"namespace": self.namespace})
 
-    def _release(self, registration: Registration, needs: Sequence[pulumi.Resource]) -> None:
-        name, args, called = self._name, self._args, short(registration.name)
+    def _release(self, runner: RunnerToken, needs: Sequence[pulumi.Resource]) -> None:
+        name, site, called = self._name, self._args.site, short(runner.name)
         release = f"{CHART}-{called}"
         cache = f"cache-{called}"
-        token: pulumi.Output[str] = pulumi.Output.secret(registration.token)
+        token = secret(runner.token)
         # The chart mounts both entries; the second is that of a kind of token that GitLab no longer has.
         tokens = self._secret(f"token-{called}", {"runner-token": token, "runner-registration-token": ""})
         claim = self._object(
@@ -150,38 +148,32 @@ class KubernetesRunner(pulumi.ComponentResource):
             self._inside,
         )
         # A runner reads both at its start only.
-        digest = pulumi.Output.all(token, args.ca.certificate).apply(lambda texts: checksum("".join(texts)))
-        kubernetes.helm.v3.Release(
-            f"{name}-{registration.name}",
-            name=release,
-            chart=CHART,
-            version=args.chart_version,
-            repository_opts=args.charts.options(),
+        digest = pulumi.Output.all(token, site.ca.certificate).apply(lambda texts: checksum("".join(texts)))
+        ChartRelease(
+            f"{name}-{runner.name}",
+            release=release,
             namespace=NAMESPACE,
-            values=self._values(registration.name, cache, f"token-{called}", digest),
-            timeout=600,
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.provider, depends_on=[*self._inside, *needs, tokens, claim]
-            ),
+            chart=CHART,
+            version=self._args.settings.runner_chart,
+            repository=gitlab_charts(site.downloads.mirrors),
+            values=self._values(runner.name, cache, f"token-{called}", digest),
+            parent=self,
+            provider=self._args.cluster.provider,
+            after=[*self._inside, *needs, tokens, claim],
         )
 
     def _values(self, name: str, cache: str, token: str, digest: pulumi.Output[str]) -> dict[str, Any]:
-        args = self._args
+        names, settings = self._args.site.names, self._args.settings
         return {
-            "image": image_value(args.image),
-            "gitlabUrl": f"https://gitlab.{args.domain}",
+            "image": image_value(settings.images.runner),
+            "gitlabUrl": names.gitlab_url,
             "certsSecretName": CERTIFICATES,
-            "concurrent": args.concurrent,
+            "concurrent": settings.concurrent,
             "checkInterval": 3,
             "runners": {
                 "name": name,
                 "secret": token,
-                "config": config(
-                    domain=args.domain,
-                    default_image=args.default_image,
-                    helper_image=args.helper_image,
-                    cache=cache,
-                ),
+                "config": config(names, settings, cache),
             },
             "rbac": {"create": True, "rules": [{"apiGroups": [""], **rule} for rule in RULES]},
             "serviceAccount": {"create": True},
@@ -211,4 +203,6 @@ class KubernetesRunner(pulumi.ComponentResource):
     def _object(
         self, kind: str, name: str, content: Mapping[str, Any], after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
-        return ClusterObject("core/v1", kind, name, content, self, self._args.provider, after)
+        return ClusterObject(
+            name, kind=kind, content=content, parent=self, provider=self._args.cluster.provider, after=after
+        )

@@ -6,25 +6,27 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_gitlab as gitlab
 
-from components.ca import CA
-from components.docker_engine import DockerEngine, DockerEngineArgs, RemoteAccess
-from components.host import Host, Script
+from components.ca import TrustedHost
+from components.docker_engine import DockerEngine, DockerEngineArgs
+from components.host import Script
+from components.secrets import secret
+from components.site import Site
 from components.templates import render
+from names import SSH_PORT, bracketed
+from settings.gitlab import GitLabSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 BACKUPS = "/var/backups/auto-devops-gitlab"
 STOP_SECONDS = 120
 
-Memory = Literal["constrained", "standard", "large"]
 # What each size of machine leaves to GitLab (https://docs.gitlab.com/omnibus/settings/memory_constrained_envs); for a
 # large one its own choice by cores and memory is right.
-MEMORY: dict[Memory, dict[str, str]] = {
+MEMORY: dict[str, dict[str, str]] = {
     "constrained": {
         "puma['worker_processes']": "0",
         "sidekiq['concurrency']": "10",
@@ -37,32 +39,25 @@ MEMORY: dict[Memory, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class GitLabServerArgs:
-    """`image` is what is pulled, mirrors applied, and `version` what it has. `trusted` is the host's trust in the CA.
+    """`today` sets the period in which the access token is the same."""
 
-    `monitoring_networks` are those that GitLab shows its health to, beside itself and its machine: the Docker engine's
-    are among them, as that is where it sees its machine's own questions come from. `ca_file` is where on this computer
-    the CA's certificate is written for the gitlab provider, which reads it from a file. `today` sets the period in
-    which the access token is the same.
+    site: Site
+    host: TrustedHost
+    settings: GitLabSettings
+    today: datetime.date
+
+
+@dataclass(frozen=True)
+class GitLabAccess:
+    """GitLab as others use it: its machine, that machine's Docker engine, and its API.
+
+    `token` is an access token of GitLab's administrator, secret. `provider` and `token` are there once GitLab answers.
     """
 
-    host: Host
-    ca: CA
-    trusted: pulumi.Resource
-    domain: str
-    image: str
-    version: tuple[int, int, int]
-    ca_file: Path
-    today: datetime.date
-    registry_mirrors: Sequence[str] = ()
-    ssh_port: int = 22
-    registry_port: int = 4567
-    data_directory: str = "/srv/gitlab"
-    keep_data: bool = False
-    memory: Memory = "standard"
-    token_days: int = 180
-    lfs: bool = True
-    kas: bool = True
-    monitoring_networks: Sequence[str] = ("172.16.0.0/12",)
+    host: TrustedHost
+    engine: docker.Provider
+    provider: gitlab.Provider
+    token: pulumi.Output[str]
 
 
 def token_period(today: datetime.date, token_days: int) -> int:
@@ -73,30 +68,23 @@ def token_period(today: datetime.date, token_days: int) -> int:
     return today.toordinal() // max(1, token_days // 2)
 
 
-def configuration(
-    *,
-    name: str,
-    address: str,
-    version: tuple[int, int, int],
-    ssh_port: int,
-    registry_port: int,
-    memory: Memory,
-    lfs: bool,
-    kas: bool,
-    monitoring_networks: Sequence[str],
-) -> str:
-    """What GITLAB_OMNIBUS_CONFIG is: the lines of a gitlab.rb for the GitLab called `name`."""
+def configuration(name: str, address: str, settings: GitLabSettings) -> str:
+    """What GITLAB_OMNIBUS_CONFIG is: the lines of a gitlab.rb for the GitLab called `name`.
+
+    It shows its health to itself, its machine and the settings' networks: the Docker engine's are among those, as that
+    is where it sees its machine's own questions come from.
+    """
     own = f"{address}/128" if ":" in address else f"{address}/32"
     return render(
         "gitlab_server/templates/omnibus.rb.j2",
         name=name,
-        version=version,
-        ssh_port=ssh_port,
-        registry_port=registry_port,
-        memory=sorted(MEMORY[memory].items()),
-        lfs=lfs,
-        kas=kas,
-        monitors=["127.0.0.0/8", "::1/128", own, *monitoring_networks],
+        version=settings.version,
+        ssh_port=settings.ssh_port,
+        registry_port=settings.registry_port,
+        memory=sorted(MEMORY[settings.memory].items()),
+        lfs=settings.lfs,
+        kas=settings.kas,
+        monitors=["127.0.0.0/8", "::1/128", own, *settings.monitoring_networks],
     )
 
 
@@ -104,6 +92,11 @@ def commands(data_directory: str) -> dict[str, str]:
     """The commands of the machine, by the last word of their names."""
     values = {"data": data_directory, "backups": BACKUPS}
     return {name: render(f"gitlab_server/templates/{name}.j2", **values) for name in ("backup", "restore")}
+
+
+def ca_file() -> Path:
+    """Where on this computer the gitlab provider finds the CA's certificate: it reads it from a file."""
+    return Path.home() / f".cache/auto-devops/ca/{pulumi.get_stack()}.crt"
 
 
 def write_ca_file(path: Path, certificate: str) -> str:
@@ -134,148 +127,122 @@ class GitLabServer(pulumi.ComponentResource):
     """The port of git over SSH."""
     token: pulumi.Output[str]
     """An access token of GitLab's administrator, for the API and git. Secret; another one in every period."""
-    provider: gitlab.Provider
-    """GitLab's API, reached by address."""
-    docker_provider: docker.Provider
-    """The engine of GitLab's machine, reached by address."""
     ready: pulumi.Resource
-    """What has to be there before anything uses GitLab."""
+    """There once GitLab is configured and answers."""
+    access: GitLabAccess
 
     def __init__(self, name: str, args: GitLabServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:GitLabServer", name, None, opts)
-        gitlab_name = f"gitlab.{args.domain}"
+        names, ca, settings, host = args.site.names, args.site.ca, args.settings, args.host
         # What every script that talks to GitLab gets.
-        place = {"NAME": gitlab_name, "ADDRESS": args.host.address, "DATA": args.data_directory}
+        place = {"NAME": names.gitlab, "ADDRESS": host.address, "DATA": settings.data_directory}
         functions = {"gitlab.sh": _text("gitlab.sh")}
-        data_variables = {"DATA": args.data_directory, "KEEP_DATA": str(args.keep_data).lower()}
+        data_variables = {"DATA": settings.data_directory, "KEEP_DATA": str(settings.keep_data).lower()}
 
-        self.docker_provider = self._engine(name, args, gitlab_name)
-        data = args.host.run(f"{name}-data", _script("data", "data-remove"), parent=self, variables=data_variables)
-        certificate = args.ca.issue_server(f"{name}-tls", [gitlab_name], [args.host.address], parent=self)
-        certificates = args.host.run(
+        engine = self._engine(name, args)
+        data = host.run(f"{name}-data", _script("data", "data-remove"), parent=self, variables=data_variables)
+        certificate = ca.issue_server(f"{name}-tls", [names.gitlab], [host.address], parent=self)
+        certificates = host.run(
             f"{name}-certificates",
             _script("certificates", "certificates-remove"),
             parent=self,
             variables=place,
             files=functions
-            | {"certificate.pem": certificate.chain, "key.pem": certificate.key, "ca.pem": args.ca.certificate},
+            | {"certificate.pem": certificate.chain, "key.pem": certificate.key, "ca.pem": ca.certificate},
             # The engine gets a new certificate at the same time, and restarts for it: nobody may talk to it then.
-            depends_on=[data, self.docker_provider],
+            depends_on=[data, engine],
         )
-        wanted = args.host.run(
+        wanted = host.run(
             f"{name}-version",
             _script("version", "nothing"),
             parent=self,
-            variables={"DATA": args.data_directory, "WANTED": ".".join(map(str, args.version))},
+            variables={"DATA": settings.data_directory, "WANTED": ".".join(map(str, settings.version))},
             files=functions,
             depends_on=[data],
         )
-        args.host.run(
+        host.run(
             f"{name}-commands",
             _script("commands", "commands-remove"),
             parent=self,
-            files=commands(args.data_directory),
+            files=commands(settings.data_directory),
         )
-        container = self._container(name, args, gitlab_name, after=[data, certificates, wanted])
-        ready = args.host.run(
+        container = self._container(name, args, engine, after=[data, certificates, wanted])
+        self.ready = host.run(
             f"{name}-ready",
             _script("ready", "ready-remove"),
             parent=self,
-            variables=place | {"REGISTRY_PORT": str(args.registry_port)},
+            variables=place | {"REGISTRY_PORT": str(settings.registry_port)},
             files=functions,
             # A replaced certificate has to be proved as well as a replaced container.
             triggers=[container.id, certificate.chain],
             depends_on=[container, certificates],
         )
         # Not triggered by the container: GitLab's data, and so the token, outlive it.
-        period = {"DAYS": str(args.token_days), "PERIOD": str(token_period(args.today, args.token_days))}
-        token = args.host.run(
+        period = {"DAYS": str(settings.token_days), "PERIOD": str(token_period(args.today, settings.token_days))}
+        token = host.run(
             f"{name}-token",
             _script("token", "token-remove"),
             parent=self,
             variables=place | data_variables | period,
             files=functions | {ruby: _text(ruby) for ruby in ("token.rb", "revoke-all.rb")},
-            depends_on=[ready],
+            depends_on=[self.ready],
             secret_output=True,
         )
-        self.token = pulumi.Output.secret(token.stdout)
-        self.provider = gitlab.Provider(
+        self.token = secret(token.stdout)
+        provider = gitlab.Provider(
             f"{name}-api",
-            base_url=f"https://{_bracketed(args.host.address)}/api/v4/",
-            cacert_file=args.ca.certificate.apply(lambda pem: write_ca_file(args.ca_file, pem)),
+            base_url=f"https://{bracketed(host.address)}/api/v4/",
+            cacert_file=ca.certificate.apply(lambda pem: write_ca_file(ca_file(), pem)),
             token=self.token,
             # GitLab is not there yet when the program begins.
             early_auth_check=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.ready]),
         )
-        args.host.run(
+        host.run(
             f"{name}-old-tokens",
             _script("revoke", "nothing"),
             parent=self,
             variables=place | period,
             files=functions | {"revoke.rb": _text("revoke.rb")},
-            depends_on=[self.provider],
+            depends_on=[provider],
         )
+        self.access = GitLabAccess(host, engine, provider, self.token)
         # By ids, which an update does not change; see docs/design.md.
-        self.ready = ready
-        self.url = ready.id.apply(lambda _: f"https://{gitlab_name}")
-        self.registry = ready.id.apply(lambda _: f"{gitlab_name}:{args.registry_port}")
-        self.ssh_port = args.ssh_port
+        self.url = self.ready.id.apply(lambda _: names.gitlab_url)
+        self.registry = self.ready.id.apply(lambda _: f"{names.gitlab}:{settings.registry_port}")
+        self.ssh_port = settings.ssh_port
         self.register_outputs(
             {"url": self.url, "registry": self.registry, "ssh_port": self.ssh_port, "token": self.token}
         )
 
-    def _engine(self, name: str, args: GitLabServerArgs, gitlab_name: str) -> docker.Provider:
-        engine = DockerEngine(
+    def _engine(self, name: str, args: GitLabServerArgs) -> docker.Provider:
+        return DockerEngine(
             f"{name}-docker",
             DockerEngineArgs(
+                site=args.site,
                 host=args.host,
-                trusted=args.trusted,
-                registry_mirrors=args.registry_mirrors,
-                remote=RemoteAccess(args.ca, "gitlab", [gitlab_name]),
+                engine="gitlab",
+                dns_names=[args.site.names.gitlab],
+                owner=self,
+                owner_name=name,
             ),
             # Stacks from before there was a GitLabServer have the engine by another name. Without the alias it would be
             # installed once more, and then removed.
             opts=pulumi.ResourceOptions(
                 parent=self, aliases=[pulumi.Alias(name="gitlab-docker", parent=pulumi.ROOT_STACK_RESOURCE)]
             ),
-        )
-        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", "gitlab", parent=self)
-        return docker.Provider(
-            f"{name}-engine",
-            host=engine.endpoint,
-            ca_material=args.ca.certificate,
-            cert_material=client.certificate,
-            key_material=client.key,
-            # Without the check at the start, a preview works while the machine is down, and so does a destroy.
-            disable_docker_daemon_check=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[engine]),
-        )
+        ).provider
 
     def _container(
-        self,
-        name: str,
-        args: GitLabServerArgs,
-        gitlab_name: str,
-        *,
-        after: Sequence[pulumi.Resource],
+        self, name: str, args: GitLabServerArgs, engine: docker.Provider, *, after: Sequence[pulumi.Resource]
     ) -> docker.Container:
+        settings, gitlab_name = args.settings, args.site.names.gitlab
         image = docker.RemoteImage(
             f"{name}-image",
-            name=args.image,
-            opts=pulumi.ResourceOptions(parent=self, provider=self.docker_provider),
+            name=args.site.downloads.image(settings.image),
+            opts=pulumi.ResourceOptions(parent=self, provider=engine),
         )
-        text = configuration(
-            name=gitlab_name,
-            address=args.host.address,
-            version=args.version,
-            ssh_port=args.ssh_port,
-            registry_port=args.registry_port,
-            memory=args.memory,
-            lfs=args.lfs,
-            kas=args.kas,
-            monitoring_networks=args.monitoring_networks,
-        )
+        text = configuration(gitlab_name, args.host.address, settings)
         port, volume = docker.ContainerPortArgs, docker.ContainerVolumeArgs
         return docker.Container(
             f"{name}-gitlab",
@@ -286,11 +253,11 @@ class GitLabServer(pulumi.ComponentResource):
             ports=[
                 port(internal=80, external=80),
                 port(internal=443, external=443),
-                port(internal=args.registry_port, external=args.registry_port),
-                port(internal=22, external=args.ssh_port),
+                port(internal=settings.registry_port, external=settings.registry_port),
+                port(internal=SSH_PORT, external=settings.ssh_port),
             ],
             volumes=[
-                volume(host_path=f"{args.data_directory}/{directory}", container_path=path)
+                volume(host_path=f"{settings.data_directory}/{directory}", container_path=path)
                 for directory, path in {
                     "config": "/etc/gitlab",
                     "logs": "/var/log/gitlab",
@@ -306,7 +273,7 @@ class GitLabServer(pulumi.ComponentResource):
             log_opts={"max-size": "50m", "max-file": "3"},
             opts=pulumi.ResourceOptions(
                 parent=self,
-                provider=self.docker_provider,
+                provider=engine,
                 # Port 22 is free only when the machine's own sshd has left it.
                 depends_on=[*after, *args.host.moved],
                 # A container is known by its name and ports: the old one has to go before the new one can come.
@@ -321,7 +288,3 @@ def _script(install: str, remove: str) -> Script:
 
 def _text(name: str) -> str:
     return (SCRIPTS / name).read_text()
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address

@@ -7,10 +7,13 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from names import KUBERNETES_API_PORT
+from settings.kubernetes import KubeadmKind, KubernetesSettings
+
 RESOLV_CONF = "/etc/kubelet-resolv.conf"
 """Where each node has its real name servers for its pods (see prepare.sh); never a loopback address."""
 KUBEADM = "kubeadm.k8s.io/v1beta4"
-API_VERSIONS = {
+API_VERSIONS: dict[KubeadmKind, str] = {
     "InitConfiguration": KUBEADM,
     "JoinConfiguration": KUBEADM,
     "ClusterConfiguration": KUBEADM,
@@ -42,7 +45,9 @@ def _are_arguments(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
     )
 
 
-def documents(parts: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Mapping[str, Any]]) -> str:
+def documents(
+    parts: Mapping[KubeadmKind, Mapping[str, Any]], overrides: Mapping[KubeadmKind, Mapping[str, Any]]
+) -> str:
     """The YAML documents of `parts` (kind to content), each with the overrides of its kind."""
     contents = [
         {"apiVersion": API_VERSIONS[kind], "kind": kind} | merged(content, overrides.get(kind, {}))
@@ -51,17 +56,9 @@ def documents(parts: Mapping[str, Mapping[str, Any]], overrides: Mapping[str, Ma
     return str(yaml.safe_dump_all(contents, sort_keys=True))
 
 
-def control_plane(
-    *,
-    name: str,
-    address: str,
-    version: str,
-    names: list[str],
-    pod_cidr: str,
-    service_cidr: str,
-    overrides: Mapping[str, Mapping[str, Any]],
-) -> str:
+def control_plane(name: str, address: str, names: list[str], settings: KubernetesSettings) -> str:
     """The configuration of the first node. `names` are further names in the API server's certificate."""
+    overrides = settings.kubeadm
     node: dict[str, Any] = {
         "name": name,
         "criSocket": "unix:///run/containerd/containerd.sock",
@@ -76,14 +73,14 @@ def control_plane(
     return documents(
         {
             "InitConfiguration": {
-                "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
+                "localAPIEndpoint": {"advertiseAddress": address, "bindPort": KUBERNETES_API_PORT},
                 "nodeRegistration": node,
             },
             "ClusterConfiguration": {
-                "kubernetesVersion": f"v{version}",
-                "controlPlaneEndpoint": f"{address}:6443",
+                "kubernetesVersion": f"v{settings.version}",
+                "controlPlaneEndpoint": f"{address}:{KUBERNETES_API_PORT}",
                 "apiServer": api_server,
-                "networking": {"podSubnet": pod_cidr, "serviceSubnet": service_cidr},
+                "networking": {"podSubnet": settings.pod_cidr, "serviceSubnet": settings.service_cidr},
             },
             # The kubelet's own certificate comes from the cluster's CA, not from itself (see approve-kubelets.sh).
             "KubeletConfiguration": {
@@ -92,14 +89,20 @@ def control_plane(
                 # One path for all nodes, whatever resolver each has: kubeadm would take the first node's for all.
                 "resolvConf": RESOLV_CONF,
             },
-            "KubeProxyConfiguration": {"clusterCIDR": pod_cidr},
+            "KubeProxyConfiguration": {"clusterCIDR": settings.pod_cidr},
         },
         overrides,
     )
 
 
 def worker(
-    *, name: str, address: str, endpoint: str, token: str, ca_hash: str, overrides: Mapping[str, Mapping[str, Any]]
+    *,
+    name: str,
+    address: str,
+    endpoint: str,
+    token: str,
+    ca_hash: str,
+    overrides: Mapping[KubeadmKind, Mapping[str, Any]],
 ) -> str:
     """The configuration of a node that joins. `ca_hash` pins the cluster's CA, so the token alone is no trust."""
     return documents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,49 +10,43 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from components.ca import CA, Certificate
-from components.docker_engine import TLS_PORT, DockerEngine, DockerEngineArgs, Prune, RemoteAccess
-from components.host import Host, Script
+from components.ca import Certificate, TrustedHost
+from components.docker_engine import DockerEngine, DockerEngineArgs
+from components.host import Script, Timer
 from components.registry_host.htpasswd import htpasswd
+from components.secrets import secret
+from components.site import Site
 from components.templates import render
+from names import DOCKER_PLAIN_PORT, DOCKER_TLS_PORT, PLATFORM, Names
+from settings.registry import DockerSettings, GarbageCollection, LoginSettings, RegistrySettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @dataclass(frozen=True)
-class Login:
-    """The one account of the registry."""
-
-    username: str
-    password: str
-
-
-@dataclass(frozen=True)
 class RegistryHostArgs:
-    """`images` are what is pulled for "registry", "ui" and "nginx", mirrors already applied.
+    """`keep` are the images that the engine does not forget, beside the platform's own: what pipelines begin with."""
 
-    `trusted` is the host's trust in the CA, `prune` what the engine forgets.
-    """
-
-    host: Host
-    ca: CA
-    trusted: pulumi.Resource
-    domain: str
-    images: Mapping[str, str]
-    registry_mirrors: Sequence[str] = ()
-    unprotected_tcp: bool = False
-    login: Login | None = None
-    ui_title: str = "Docker Registry"
-    allow_deletion: bool = True
-    gc_schedule: str = "*-*-* 03:30:00"
-    gc_delete_untagged: bool = True
-    prune: Prune | None = None
+    site: Site
+    host: TrustedHost
+    settings: RegistrySettings
+    docker: DockerSettings
+    keep: Sequence[str] = ()
 
 
-def nginx_configuration(domain: str) -> str:
-    """nginx's configuration for the registry of `domain`."""
-    return render(
-        "registry_host/templates/nginx.conf.j2", registry_name=f"registry.{domain}", docker_name=f"docker.{domain}"
+def nginx_configuration(names: Names) -> str:
+    """nginx's configuration for the registry."""
+    return render("registry_host/templates/nginx.conf.j2", registry_name=names.registry, docker_name=names.docker)
+
+
+def garbage_collection(settings: GarbageCollection) -> Timer:
+    """Frees the space of what was deleted from the registry."""
+    return Timer.by_calendar(
+        "auto-devops-registry-gc",
+        SCRIPTS / "registry-gc.sh",
+        render("registry_host/templates/gc.service.j2", delete_untagged=settings.delete_untagged),
+        description="Free the space of images deleted from the registry",
+        schedule=settings.schedule,
     )
 
 
@@ -70,89 +64,82 @@ class RegistryHost(pulumi.ComponentResource):
     """`tcp://docker.<domain>:2376`"""
     docker_client: pulumi.Output[dict[str, str]]
     """What a client needs for the endpoint, as PEM: `ca`, `certificate` and `key`. Secret."""
+    login: LoginSettings | None
+    """The one account of the registry; None: everyone who reaches it may pull and push."""
     provider: docker.Provider
     """The engine for further resources of pulumi-docker, reached by address."""
 
     def __init__(self, name: str, args: RegistryHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:RegistryHost", name, None, opts)
-        registry_name = f"registry.{args.domain}"
-        docker_name = f"docker.{args.domain}"
+        names, ca, settings, address = args.site.names, args.site.ca, args.settings, args.host.address
+        self._names, self._settings = names, settings
+        self.login = settings.login
 
-        engine = DockerEngine(
-            f"{name}-docker",
-            DockerEngineArgs(
-                host=args.host,
-                trusted=args.trusted,
-                registry_mirrors=args.registry_mirrors,
-                remote=RemoteAccess(args.ca, "shared", [docker_name], unprotected=args.unprotected_tcp),
-                prune=args.prune,
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        client = args.ca.issue_client(f"{name}-client", f"pulumi.{args.domain}", "shared", parent=self)
-        self.provider = docker.Provider(
-            f"{name}-engine",
-            host=engine.endpoint,
-            ca_material=args.ca.certificate,
-            cert_material=client.certificate,
-            key_material=client.key,
-            # Without the check at the start, a preview works while the machine is down, and so does a destroy.
-            disable_docker_daemon_check=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[engine]),
-        )
+        engine = self._engine(name, args)
+        self.provider = engine.provider
         images = {
-            role: docker.RemoteImage(f"{name}-{role}-image", name=image, opts=self._on_engine())
-            for role, image in args.images.items()
+            role: docker.RemoteImage(
+                f"{name}-{role}-image", name=args.site.downloads.image(image), opts=self._on_engine()
+            )
+            for role, image in settings.images
         }
         network = docker.Network(f"{name}-network", name="auto-devops", opts=self._on_engine())
         # Its own resource, so that pushed images outlive the container.
         volume = docker.Volume(f"{name}-volume", name="auto-devops-registry", opts=self._on_engine())
-        registry = self._registry(f"{name}-registry", args, images["registry"], network, volume)
-        ui = self._ui(f"{name}-ui", args, images["ui"], network, after=[registry])
+        registry = self._registry(f"{name}-registry", images["registry"], network, volume)
+        ui = self._ui(f"{name}-ui", images["ui"], network, after=[registry])
         # The wildcard serves every name of the platform that is on this machine, now and later.
-        certificate = args.ca.issue_server(
-            f"{name}-wildcard",
-            [f"*.{args.domain}", args.domain, f"*.k8s.{args.domain}"],
-            [args.host.address],
-            parent=self,
-        )
-        nginx = self._nginx(f"{name}-nginx", args, images["nginx"], network, certificate, after=[registry, ui])
+        certificate = ca.issue_server(f"{name}-wildcard", names.wildcards, [address], parent=self)
+        nginx = self._nginx(f"{name}-nginx", images["nginx"], network, certificate, after=[registry, ui])
 
-        args.host.run(
+        args.host.timer(
             f"{name}-gc",
             Script(SCRIPTS / "gc-install.sh", SCRIPTS / "gc-remove.sh"),
+            garbage_collection(settings.garbage_collection),
             parent=self,
-            variables={"SCHEDULE": args.gc_schedule},
-            files={
-                "registry-gc.sh": (SCRIPTS / "registry-gc.sh").read_text(),
-                "auto-devops-registry-gc.service": render(
-                    "registry_host/templates/gc.service.j2", delete_untagged=args.gc_delete_untagged
-                ),
-                "auto-devops-registry-gc.timer": render(
-                    "host/templates/calendar.timer.j2",
-                    description="Free the space of images deleted from the registry",
-                    schedule=args.gc_schedule,
-                ),
-            },
             depends_on=[registry],
         )
         verified = args.host.run(
             f"{name}-verify",
             Script(SCRIPTS / "verify.sh", SCRIPTS / "unverify.sh"),
             parent=self,
-            variables={"NAME": registry_name, "ADDRESS": args.host.address, "WANTED": "401" if args.login else "200"},
+            variables={"NAME": names.registry, "ADDRESS": address, "WANTED": "401" if settings.login else "200"},
             triggers=[nginx.id],
             depends_on=[nginx],
         )
         # By the resources' ids, which an update does not change: an output that a preview shows as unknown would make
         # everything behind it look changed.
-        self.url = verified.id.apply(lambda _: f"https://{registry_name}")
-        self.docker_endpoint = self.provider.id.apply(lambda _: f"tcp://{docker_name}:{TLS_PORT}")
-        self.docker_client = pulumi.Output.secret(
-            pulumi.Output.all(ca=args.ca.certificate, certificate=client.certificate, key=client.key)
+        self.url = verified.id.apply(lambda _: f"https://{names.registry}")
+        self.docker_endpoint = self.provider.id.apply(lambda _: names.docker_endpoint)
+        self.docker_client = secret(
+            pulumi.Output.all(ca=ca.certificate, certificate=engine.client.certificate, key=engine.client.key)
         )
         self.register_outputs(
             {"url": self.url, "docker_endpoint": self.docker_endpoint, "docker_client": self.docker_client}
+        )
+
+    def _engine(self, name: str, args: RegistryHostArgs) -> DockerEngine:
+        wanted = args.docker
+        if wanted.unprotected_tcp_2375:
+            pulumi.log.warn(
+                f"auto-devops:docker.unprotectedTcp2375 is true: whoever reaches {args.host.address}:"
+                f"{DOCKER_PLAIN_PORT} is root there. Use the client certificate (output dockerClient) with port "
+                f"{DOCKER_TLS_PORT}, and remove the setting."
+            )
+        return DockerEngine(
+            f"{name}-docker",
+            DockerEngineArgs(
+                site=args.site,
+                host=args.host,
+                engine="shared",
+                dns_names=[self._names.docker],
+                owner=self,
+                owner_name=name,
+                unprotected=wanted.unprotected_tcp_2375,
+                prune=wanted.prune if wanted.prune.enabled else None,
+                keep=[f"{self._names.registry}/{PLATFORM}/*", *args.keep],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _on_engine(self) -> pulumi.ResourceOptions:
@@ -187,20 +174,19 @@ class RegistryHost(pulumi.ComponentResource):
     def _registry(
         self,
         name: str,
-        args: RegistryHostArgs,
         image: docker.RemoteImage,
         network: docker.Network,
         volume: docker.Volume,
     ) -> docker.Container:
-        environment = [f"REGISTRY_STORAGE_DELETE_ENABLED={str(args.allow_deletion).lower()}"]
+        environment = [f"REGISTRY_STORAGE_DELETE_ENABLED={str(self._settings.allow_deletion).lower()}"]
         uploads = None
-        if args.login:
+        if self.login:
             environment += [
                 "REGISTRY_AUTH=htpasswd",
-                f"REGISTRY_AUTH_HTPASSWD_REALM=registry.{args.domain}",
+                f"REGISTRY_AUTH_HTPASSWD_REALM={self._names.registry}",
                 "REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
             ]
-            line = pulumi.Output.secret(htpasswd(args.login.username, args.login.password))
+            line = secret(htpasswd(self.login.username, self.login.password.get_secret_value()))
             uploads = [docker.ContainerUploadArgs(file="/auth/htpasswd", content=line, permissions="0600")]
         return self._container(
             name,
@@ -215,7 +201,6 @@ class RegistryHost(pulumi.ComponentResource):
     def _ui(
         self,
         name: str,
-        args: RegistryHostArgs,
         image: docker.RemoteImage,
         network: docker.Network,
         *,
@@ -230,8 +215,8 @@ class RegistryHost(pulumi.ComponentResource):
             # Neither REGISTRY_URL nor NGINX_PROXY_PASS_URL: the page asks the registry at its own address.
             envs=[
                 "SINGLE_REGISTRY=true",
-                f"REGISTRY_TITLE={args.ui_title}",
-                f"DELETE_IMAGES={str(args.allow_deletion).lower()}",
+                f"REGISTRY_TITLE={self._settings.ui_title}",
+                f"DELETE_IMAGES={str(self._settings.allow_deletion).lower()}",
                 "SHOW_CONTENT_DIGEST=true",
                 "SHOW_CATALOG_NB_TAGS=true",
             ],
@@ -240,7 +225,6 @@ class RegistryHost(pulumi.ComponentResource):
     def _nginx(
         self,
         name: str,
-        args: RegistryHostArgs,
         image: docker.RemoteImage,
         network: docker.Network,
         certificate: Certificate,
@@ -255,7 +239,7 @@ class RegistryHost(pulumi.ComponentResource):
             network,
             after=after,
             uploads=[
-                upload(file="/etc/nginx/conf.d/default.conf", content=nginx_configuration(args.domain)),
+                upload(file="/etc/nginx/conf.d/default.conf", content=nginx_configuration(self._names)),
                 upload(file="/etc/nginx/tls/certificate.pem", content=certificate.chain),
                 upload(file="/etc/nginx/tls/key.pem", content=certificate.key, permissions="0600"),
             ],

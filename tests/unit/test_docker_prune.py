@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from components.docker_engine.docker_engine import Prune, prune_units
+from components.docker_engine.docker_engine import prune_timer
+from settings.registry import PruneSettings
 from tests.unit.conftest import ROOT
 from tests.unit.recording import Recorder
 from tests.unit.scripts import Machine
@@ -117,7 +118,8 @@ def test_an_engine_that_does_not_answer_is_a_failure(engine: Machine) -> None:
 
 
 def test_units(snapshot: SnapshotAssertion) -> None:
-    assert prune_units(Prune("*-*-* 04:30:00", 7, "10GB", [KEEP, "docker.io/library/golang:1"])) == snapshot
+    settings = PruneSettings.model_validate({"schedule": "*-*-* 04:30:00", "keepDays": 7, "keepStorage": "10GB"})
+    assert prune_timer(settings, [KEEP, "docker.io/library/golang:1"]).units == snapshot
 
 
 def test_only_the_registrys_engine_prunes(good_stack: Recorder) -> None:

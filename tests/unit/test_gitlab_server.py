@@ -13,6 +13,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_server.gitlab_server import SCRIPTS, commands, configuration, token_period, write_ca_file
+from settings.gitlab import GitLabSettings
 from tests.unit.conftest import Run, unpacked
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 from tests.unit.scripts import Machine
@@ -22,18 +23,9 @@ TOKEN = "glpat-0123456789abcdef0123456789abcdef01234567"
 
 
 def configured(**changes: Any) -> str:
-    arguments: dict[str, Any] = {
-        "name": "gitlab.devops.example.com",
-        "address": "192.168.80.113",
-        "version": (19, 2, 0),
-        "ssh_port": 22,
-        "registry_port": 4567,
-        "memory": "constrained",
-        "lfs": True,
-        "kas": True,
-        "monitoring_networks": ["172.16.0.0/12"],
-    }
-    return configuration(**(arguments | changes))
+    address = changes.pop("address", "192.168.80.113")
+    section = {"image": "docker.io/gitlab/gitlab-ce:19.2.0-ce.0", "memory": "constrained"} | changes
+    return configuration("gitlab.devops.example.com", address, GitLabSettings.model_validate(section))
 
 
 def test_configuration(snapshot: SnapshotAssertion) -> None:
@@ -41,7 +33,14 @@ def test_configuration(snapshot: SnapshotAssertion) -> None:
 
 
 def test_configuration_of_another_machine(snapshot: SnapshotAssertion) -> None:
-    text = configured(memory="standard", version=(19, 1, 3), ssh_port=2224, lfs=False, kas=False, address="fd00::13")
+    text = configured(
+        memory="standard",
+        image="docker.io/gitlab/gitlab-ce:19.1.3-ce.0",
+        sshPort=2224,
+        lfs=False,
+        kas=False,
+        address="fd00::13",
+    )
     assert text == snapshot
 
 

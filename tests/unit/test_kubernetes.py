@@ -11,23 +11,16 @@ from syrupy.assertion import SnapshotAssertion
 
 from components.k8s_node import kubeadm
 from components.templates import render
+from settings.kubernetes import KubernetesSettings
 from tests.unit.conftest import Run, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
 
 
-def control_plane(**changes: Any) -> str:
-    arguments: dict[str, Any] = {
-        "name": "k8s",
-        "address": "192.168.80.96",
-        "version": "1.36.3",
-        "names": ["k8s.devops.example.com"],
-        "pod_cidr": "10.244.0.0/16",
-        "service_cidr": "10.96.0.0/12",
-        "overrides": {},
-    }
-    return kubeadm.control_plane(**(arguments | changes))
+def control_plane(overrides: dict[str, Any] | None = None) -> str:
+    settings = KubernetesSettings.model_validate({"version": "1.36.3", "kubeadm": overrides or {}})
+    return kubeadm.control_plane("k8s", "192.168.80.96", ["k8s.devops.example.com"], settings)
 
 
 def parts(text: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_runner.in_cluster import config, image_value, short
+from names import Names
+from settings.ci import CiSettings
 from tests.unit.conftest import ROOT, Run, good_settings, run_with
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
@@ -152,12 +154,8 @@ def test_runners_wait_for_names_and_storage(stack: Recorder) -> None:
 
 
 def test_runners_config(snapshot: SnapshotAssertion) -> None:
-    text = config(
-        domain="devops.example.com",
-        default_image="docker.io/library/debian:bookworm-slim",
-        helper_image="registry.gitlab.com/helper:1",
-        cache="cache-team-hello",
-    )
+    images = {"runtime": "docker.io/library/debian:bookworm-slim", "helper": "registry.gitlab.com/helper:1"}
+    text = config(Names("devops.example.com"), CiSettings.model_validate({"images": images}), "cache-team-hello")
     assert text == snapshot
     # Helm's templates are evaluated in it.
     assert "{{" not in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.k8s_node.k8s_node import SCRIPTS
+from components.k8s_node.nodes import SCRIPTS
 from tests.unit.scripts import LIBRARY, Machine
 
 PATHS = re.compile(r"(?<![\w./$}-])/(?=(etc|var|usr/local|opt|run|root|proc|sys)/)")

@@ -19,25 +19,32 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from components.auto_devops_project import (
-    AgentArgs,
     AutoDevOpsProject,
     AutoDevOpsProjectArgs,
-    Platform,
+    Delivery,
     ProjectGroup,
     ProjectGroupArgs,
     access,
     first_commit,
-    roles,
 )
 from components.ca import CA, CaArgs
-from components.chart_repository import ChartRepository
 from components.ci_images import CiImages, CiImagesArgs
 from components.ci_images.ci_images import dockerfile, tag
-from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, Registration
+from components.dns import NameService
+from components.gitlab_runner import GitLabRunner, GitLabRunnerArgs, RunnerToken
 from components.gitlab_runner.gitlab_runner import SCRIPTS as RUNNER_SCRIPTS
 from components.gitlab_runner.gitlab_runner import configuration
+from components.gitlab_server import GitLabAccess
 from components.host import Host, HostArgs
-from components.registry_host import Login
+from components.k8s_node import ClusterAccess
+from components.site import Site
+from names import Names
+from settings.ca import CaSettings
+from settings.ci import CiSettings
+from settings.machines import Machine as MachineSettings
+from settings.mirrors import Downloads, MirrorSettings
+from settings.projects import ProjectSettings
+from settings.registry import LoginSettings
 from tests.unit import recording
 from tests.unit.conftest import ROOT, Run, good_settings, run_with, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
@@ -49,72 +56,60 @@ SERVICES = ROOT / "services"
 Kind = Literal["auto", "custom"]
 
 
+MIRRORS = MirrorSettings.model_validate(
+    {
+        "images": {"docker.io": "mirror.corp:5000"},
+        "gitlabCharts": "https://mirror.corp/gitlab-charts",
+        "caCertificateFile": "/ca/corp.crt",
+    }
+)
+NAMES = Names("devops.example.com")
+
+
+def ci(**changes: Any) -> CiSettings:
+    images = {"go": "docker.io/go:1", "docker": "docker.io/docker:1"}
+    return CiSettings.model_validate({"goProxy": "https://mirror.corp/go", "images": images} | changes)
+
+
+def login(username: str, password: str) -> LoginSettings:
+    return LoginSettings.model_validate({"username": username, "password": password})
+
+
 def registered(
-    projects: Mapping[str, Kind] | None = None, login: Login | None = None, agent: bool = False, **changes: Any
+    projects: Mapping[str, Kind] | None = None,
+    login: LoginSettings | None = None,
+    agent: bool = False,
+    **changes: Any,
 ) -> Recorder:
     """What projects (name to pipeline), their images and the runner register; with `agent`, by GitLab's agents."""
     recorder = recording.start()
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> None:
-        host = Host("gitlab", HostArgs(address="192.168.80.113", user="ops", port=22, private_key="K", host_key="H"))
-        ca = CA("ca", CaArgs(domain="devops.example.com"))
+        machine = MachineSettings("gitlab", "192.168.80.113", "ops", 22, "K", None, "H")
+        host = Host("gitlab", HostArgs(machine, repair=""))
+        ca = CA("ca", CaArgs(NAMES.domain, CaSettings.model_validate({})))
         trusted = ca.trust(host)
+        site = Site(NAMES, ca, Downloads(MIRRORS, None, []))
         token: pulumi.Output[str] = pulumi.Output.secret("glpat-root")
         provider = gitlab.Provider("in-gitlab", base_url="https://192.168.80.113/api/v4/", token=token)
         engine = docker.Provider("engine", host="tcp://192.168.80.113:2376")
+        in_gitlab = GitLabAccess(trusted, engine, provider, token)
+        in_cluster = kubernetes.Provider("cluster", kubeconfig="{}")
+        cluster = ClusterAccess(in_cluster, "https://192.168.80.96:6443", ready=in_cluster)
+        dns = NameService(address="192.168.80.110")
         kinds: Mapping[str, Kind] = {"hello": "custom"} if projects is None else projects
-        images = CiImages(
-            "ci-images",
-            CiImagesArgs(
-                host=host,
-                domain="devops.example.com",
-                bases={role: f"docker.io/{role}:1" for kind in kinds.values() for role in roles(kind)},
-                certificates={"platform.crt": ca.certificate},
-                ready=[trusted],
-                login=login,
-            ),
-        )
-        platform = Platform(
-            domain="devops.example.com",
-            gitlab_host=host,
-            gitlab_provider=provider,
-            gitlab_token=token,
-            kubernetes_provider=kubernetes.Provider("cluster", kubeconfig="{}"),
-            kubernetes_endpoint="https://192.168.80.96:6443",
-            images=images.references,
-            runtime_image="mirror.corp:5000/library/debian:bookworm-slim",
-            go_proxy="https://mirror.corp/go",
-            login=login,
-            agent=AgentArgs(
-                ca=ca.certificate,
-                charts=ChartRepository("https://mirror.corp/gitlab-charts", Path("/ca/corp.crt")),
-                chart_version="2.32.0",
-                image="registry.gitlab.com/gitlab-org/cluster-integration/gitlab-agent/agentk:v19.4.0",
-            )
-            if agent
-            else None,
-        )
+        settings = ci(clusterLink="agent" if agent else "kubeconfig")
+        images = CiImages("ci-images", CiImagesArgs(site, trusted, settings, {*kinds.values()}, login, after=[]))
+        delivery = Delivery(site, in_gitlab, cluster, images.references, settings, login, dns)
         group = ProjectGroup("group-team", ProjectGroupArgs("team", provider))
-        registrations = []
+        tokens = []
         for name, kind in kinds.items():
-            args = {"source": SERVICES / f"hello-{kind}"} | changes
-            project = AutoDevOpsProject(f"project-{name}", AutoDevOpsProjectArgs(platform, group, name, kind, **args))
-            registrations.append(Registration(f"team-{name}", project.runner_token))
-        GitLabRunner(
-            "runner",
-            GitLabRunnerArgs(
-                host=host,
-                trusted=trusted,
-                docker_provider=engine,
-                ca=ca,
-                domain="devops.example.com",
-                image="docker.io/gitlab/gitlab-runner:v19.4.0",
-                default_image="docker.io/library/debian:bookworm-slim",
-                registrations=registrations,
-                name_server="192.168.80.110",
-            ),
-        )
+            section = {"group": "team", "name": name, "pipeline": kind, "source": str(SERVICES / f"hello-{kind}")}
+            wanted = ProjectSettings.model_validate(section | changes)
+            project = AutoDevOpsProject(f"project-{name}", AutoDevOpsProjectArgs(delivery, group, wanted))
+            tokens.append(RunnerToken(f"team-{name}", project.runner_token))
+        GitLabRunner("runner", GitLabRunnerArgs(site, in_gitlab, settings, tokens, dns))
 
     program()
     return recorder
@@ -264,7 +259,7 @@ def test_own_chart_is_kept(tmp_path: Path) -> None:
     (tmp_path / "chart" / "Chart.yaml").write_text("mine")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "config").write_text("not to be committed")
-    assert committed(registered(source=tmp_path)) == {"chart/Chart.yaml": "mine"}
+    assert committed(registered(source=str(tmp_path))) == {"chart/Chart.yaml": "mine"}
 
 
 def test_without_a_source_the_repository_stays_empty() -> None:
@@ -287,7 +282,7 @@ def test_further_variables_of_the_user() -> None:
 
 
 def test_registry_login_reaches_jobs_and_cluster() -> None:
-    recorder = registered(login=Login("ci", "correct horse"))
+    recorder = registered(login=login("ci", "correct horse"))
     variable = variables(recorder)["DOCKER_AUTH_CONFIG"]
     assert variable["masked"] and contains_secret(variable["value"])
     assert " " not in plain(variable["value"]), "GitLab masks no value with a space"
@@ -335,13 +330,13 @@ def test_kubeconfig(snapshot: SnapshotAssertion) -> None:
 
 
 def test_runner_configuration(snapshot: SnapshotAssertion) -> None:
+    images = {"runtime": "docker.io/library/debian:bookworm-slim", "helper": "mirror.corp:5000/helper:1"}
     text = configuration(
-        domain="devops.example.com",
-        tokens={"team-b": "glrt-b", "team-a": "glrt-a"},
-        concurrent=4,
-        default_image="docker.io/library/debian:bookworm-slim",
-        helper_image="mirror.corp:5000/helper:1",
-        name_server="192.168.80.110",
+        NAMES,
+        ci(images=images),
+        Downloads(MirrorSettings.model_validate({}), None, []),
+        {"team-b": "glrt-b", "team-a": "glrt-a"},
+        "192.168.80.110",
     )
     assert text == snapshot
     assert [runner["token"] for runner in tomllib.loads(text)["runners"]] == ["glrt-a", "glrt-b"]
@@ -391,9 +386,7 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
     # As the real runner shortens tokens: the prefix off, nine characters, of which the outer two are letters or digits.
     tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
     files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
-    config = configuration(
-        domain="test", tokens=tokens, concurrent=1, default_image="debian", helper_image=None, name_server=""
-    )
+    config = configuration(NAMES, ci(), Downloads(MIRRORS, None, []), tokens, name_server="")
     machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
     machine.fake(
         "docker",
@@ -481,7 +474,7 @@ def test_images_are_built_with_the_ca_and_named_by_their_content(custom: Recorde
     command = custom.one("ci-images-go", COMMAND)
     files = unpacked(command)
     assert files["files/platform.crt"] == "CERT ca-root\n"
-    assert "FROM docker.io/go:1\n" in files["files/Dockerfile"]
+    assert "FROM mirror.corp:5000/go:1\n" in files["files/Dockerfile"]
     reference = plain(variables(custom)["IMAGE_GO"]["value"])
     assert reference.startswith("registry.devops.example.com/auto-devops/go:")
     assert f"REFERENCE={reference}" in command.inputs["create"]
@@ -496,7 +489,7 @@ def test_only_the_images_that_pipelines_need_are_built(custom: Recorder, auto: R
 
 
 def test_registry_password_is_in_a_file() -> None:
-    recorder = registered(login=Login("ci", "correct horse"))
+    recorder = registered(login=login("ci", "correct horse"))
     command = recorder.one("ci-images-go", COMMAND)
     assert unpacked(command)["files/password"] == "correct horse"
     assert contains_secret(command.inputs["stdin"])

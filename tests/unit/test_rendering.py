@@ -12,8 +12,9 @@ from components.dns import zone
 from components.docker_engine.docker_engine import plain_relay, unit
 from components.host.bundle import pack, unpack
 from components.registry_host.htpasswd import htpasswd
-from components.registry_host.registry_host import nginx_configuration
-from components.templates import render
+from components.registry_host.registry_host import garbage_collection, nginx_configuration
+from names import Names
+from settings.registry import GarbageCollection
 
 RECORDS = {"docker": "192.168.80.112", "k8s": "192.168.80.96", "*.k8s": "192.168.80.96", "six": "fd00::6"}
 
@@ -50,7 +51,7 @@ def test_options_on_ipv6() -> None:
 
 
 def test_nginx(snapshot: SnapshotAssertion) -> None:
-    assert nginx_configuration("devops.example.com") == snapshot
+    assert nginx_configuration(Names("devops.example.com")) == snapshot
 
 
 @pytest.mark.parametrize("tls_port", [2376, None])
@@ -73,9 +74,10 @@ def test_plain_relay(snapshot: SnapshotAssertion) -> None:
 
 @pytest.mark.parametrize("delete_untagged", [True, False])
 def test_garbage_collection_units(snapshot: SnapshotAssertion, delete_untagged: bool) -> None:
-    assert render("registry_host/templates/gc.service.j2", delete_untagged=delete_untagged) == snapshot
-    timer = {"description": "Free the space of images deleted from the registry", "schedule": "*-*-* 03:30:00"}
-    assert render("host/templates/calendar.timer.j2", **timer) == snapshot
+    settings = GarbageCollection.model_validate({"schedule": "*-*-* 03:30:00", "deleteUntagged": delete_untagged})
+    timer = garbage_collection(settings)
+    assert timer.service == snapshot
+    assert timer.timer == snapshot
 
 
 def test_password_line_is_right_and_stable() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.auto_devops_project.auto_devops_project import _IMAGE_VARIABLES, roles
+from components.ci_images import IMAGE_VARIABLES, roles
 from tests.unit.conftest import ROOT
 from tests.unit.scripts import Machine
 
@@ -50,7 +50,7 @@ def test_schema_check_can_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
 def test_pipeline_uses_the_images_that_the_project_is_told(service: Path) -> None:
     kind = KINDS[service.name]
-    told = {_IMAGE_VARIABLES[role] for role in roles(kind)} | {"IMAGE_RUNTIME"}  # type: ignore[arg-type]
+    told = {IMAGE_VARIABLES[role] for role in roles(kind)} | {"IMAGE_RUNTIME"}  # type: ignore[arg-type]
     assert set(re.findall(r"\$(IMAGE_[A-Z_]+)", (service / ".gitlab-ci.yml").read_text())) == told
 
 

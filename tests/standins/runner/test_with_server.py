@@ -19,6 +19,9 @@ import pytest
 from components.gitlab_runner.gitlab_runner import configuration
 from lab import gitlab_runner, paths
 from lab.steps import StepLog
+from names import Names
+from settings.ci import CiSettings
+from settings.mirrors import Downloads, MirrorSettings
 from tests.standins.gitlab.conftest import client, group, installation, prepared, project
 from tests.standins.gitlab.installation import Installation
 from tests.standins.gitlab.test_pipelines import pipeline_of, push
@@ -179,13 +182,9 @@ def test_a_job_is_taken_at_once_by_a_runner_that_waits(project: Any, work: Work)
 
 def test_the_stacks_configuration_is_taken(program: Path, tmp_path: Path) -> None:
     tokens = {"team-one": "glrt-one", "team-two": "glrt-two"}
+    mirrors = MirrorSettings.model_validate({"images": {"registry.gitlab.com": "mirror.lab.internal:5000"}})
     text = configuration(
-        domain="lab.test",
-        tokens=tokens,
-        concurrent=4,
-        default_image="docker.io/library/debian:bookworm-slim",
-        helper_image="mirror.lab.internal:5000/helper:x86_64-v${CI_RUNNER_VERSION}",
-        name_server="10.77.0.11",
+        Names("lab.test"), CiSettings.model_validate({}), Downloads(mirrors, None, []), tokens, "10.77.0.11"
     )
     (tmp_path / "config.toml").write_text(text)
     done = subprocess.run(

@@ -1,0 +1,26 @@
+"""Which images the jobs of a pipeline run in, and how they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Pipeline = Literal["auto", "custom"]
+
+_ROLES: dict[Pipeline, Sequence[str]] = {
+    "auto": ("autoBuild", "autoDeploy", "go"),
+    "custom": ("docker", "go", "kubernetes"),
+}
+IMAGE_VARIABLES = {
+    "autoBuild": "IMAGE_AUTO_BUILD",
+    "autoDeploy": "IMAGE_AUTO_DEPLOY",
+    "docker": "IMAGE_DOCKER",
+    "go": "IMAGE_GO",
+    "kubernetes": "IMAGE_KUBERNETES",
+}
+"""The CI variable that has the image of each role."""
+
+
+def roles(pipeline: Pipeline) -> Sequence[str]:
+    """The roles of the images that the jobs of a kind of pipeline run in; keys of `ci.images`."""
+    return _ROLES[pipeline]

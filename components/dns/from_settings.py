@@ -1,0 +1,35 @@
+"""Whoever answers for the platform's names, as the stack's settings choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.dns.dns import DNS, DnsArgs
+from components.host import Host
+from components.site import Site
+from settings.dns import DnsSettings
+
+
+@dataclass(frozen=True)
+class NameService:
+    """What others need of the name service, whoever runs it; by default somebody else, whom the machines ask already.
+
+    `server` is the address of the platform's own server, known once it answers, and `address` the same without waiting:
+    "" leaves names to each machine's own resolver. `resolvers` are what makes the machines ask it.
+    """
+
+    server: pulumi.Output[str] | None = None
+    address: str = ""
+    resolvers: Sequence[pulumi.Resource] = ()
+
+
+def make_dns(site: Site, hosts: Mapping[str, Host], settings: DnsSettings, records: Mapping[str, str]) -> NameService:
+    """The name service that `dns.provider` asks for, with `records` (name below the domain to address)."""
+    if settings.provider != "bind9" or not settings.host:
+        return NameService()
+    server = hosts[settings.host]
+    dns = DNS("dns", DnsArgs(site, server, settings, records))
+    return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])

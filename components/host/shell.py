@@ -1,0 +1,166 @@
+"""How a script gets to a machine and runs there, as one resource of the command plugin."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import pulumi
+from pulumi_command import remote
+
+from components.host.bundle import pack
+from components.secrets import secret
+from settings.machines import Machine
+
+SCRIPTS = Path(__file__).parent / "scripts"
+LIBRARY = SCRIPTS / "lib.sh"
+RUNNER = SCRIPTS / "run.sh"
+UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
+
+NOTHING = "cat >/dev/null"
+"""Does nothing with its standard input."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A pair of bash files: `install` makes a state true however often it runs, `remove` takes it away again.
+
+    Both run as root with the functions of `host/scripts/lib.sh` and the directory `$FILES`, and must tolerate a
+    half-done predecessor.
+    """
+
+    install: Path
+    remove: Path | None = None
+
+
+def command_line(name: str, step: str, user: str, variables: Mapping[str, str]) -> str:
+    """The command that unpacks a bundle from standard input and runs `step` of the resource `name` as root.
+
+    It is short on purpose: the command plugin repeats it in every error. `variables` become the environment.
+    """
+    sudo = [] if user == "root" else ["sudo", "-n"]
+    assignments = [f"{key}={value}" for key, value in sorted(variables.items())]
+    return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, "auto-devops", name, step])
+
+
+def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
+    """What a command gets by standard input: the scripts for now and for the removal, `files`, and what triggers it."""
+    contents = {"run.sh": text(RUNNER), "lib.sh": text(LIBRARY), "install.sh": text(script.install)}
+    if script.remove:
+        contents["remove.sh"] = text(script.remove)
+    if any(triggers):
+        contents["triggers"] = "\n".join(triggers)
+    return pack(contents | {f"files/{name}": content for name, content in files.items()})
+
+
+@cache
+def text(path: Path) -> str:
+    """The content of a file that ships with the program."""
+    return path.read_text()
+
+
+def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:
+    # `from_input` waits for what is inside the dictionary too, which its type does not say.
+    return cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(values)))
+
+
+class Shell:
+    """A root shell on one machine.
+
+    Owns: the connection with its pinned host key, sudo, and the bundle that scripts and files travel in.
+    Does not own: what has to be there before a script may run; see `ScriptTarget`.
+    """
+
+    def __init__(self, machine: Machine, repair: str) -> None:
+        self._machine = machine
+        self._repair = repair
+        self._connection = self._connect(machine.port)
+
+    def command(
+        self,
+        name: str,
+        script: Script,
+        *,
+        parent: pulumi.Resource,
+        variables: Mapping[str, pulumi.Input[str]],
+        files: Mapping[str, pulumi.Input[str]],
+        triggers: Sequence[pulumi.Input[str]] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
+        secret_output: bool = False,
+        once_for: pulumi.Input[str] | None = None,
+    ) -> remote.Command:
+        """The resource that runs `script`; the arguments are those of `ScriptTarget.run`."""
+
+        def line(step: str) -> pulumi.Output[str]:
+            return _resolved(variables).apply(lambda values: command_line(name, step, self._machine.user, values))
+
+        create = line("install")
+        return remote.Command(
+            name,
+            connection=self._connection,
+            create=create,
+            # Any change runs it again in place. The resource's own `triggers` would replace it instead (its Python SDK
+            # has replace_on_changes=["triggers[*]"]): the old one's `delete` would run after the new one's `create` and
+            # take away what that made. So triggers are part of the input.
+            update=create if once_for is None else NOTHING,
+            # Removal gets what installation got; the state keeps it, as the program may not run then.
+            delete=line("remove") if script.remove else None,
+            stdin=pulumi.Output.all(_resolved(files), self._repair, *triggers).apply(
+                lambda values: bundle(script, values[0], values[1:])
+            ),
+            # Scripts write progress for people to standard error and results to standard output, no secret to either.
+            logging=remote.Logging.STDERR,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                depends_on=[*depends_on],
+                additional_secret_outputs=["stdout"] if secret_output else None,
+                ignore_changes=None if once_for is None else ["create", "stdin"],
+                replacement_trigger=once_for,
+            ),
+        )
+
+    def first_command(
+        self,
+        name: str,
+        script: Path,
+        *,
+        port: int,
+        parent: pulumi.Resource,
+        variables: Mapping[str, str],
+        files: Mapping[str, str],
+    ) -> remote.Command:
+        """Runs `script` once, by another port of sshd, and never again, whatever changes; it has no removal."""
+        create = command_line(name, "install", self._machine.user, variables)
+        return remote.Command(
+            name,
+            connection=self._connect(port),
+            create=create,
+            update=create,
+            stdin=bundle(Script(script), files),
+            logging=remote.Logging.STDERR,
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                ignore_changes=["connection", "create", "update", "stdin", "logging", "add_previous_output_in_env"],
+            ),
+        )
+
+    def _connect(self, port: int) -> remote.ConnectionArgs:
+        machine = self._machine
+        return remote.ConnectionArgs(
+            host=machine.address,
+            port=port,
+            user=machine.user,
+            private_key=secret(machine.private_key),
+            private_key_password=secret(machine.passphrase) if machine.passphrase else None,
+            host_key=machine.host_key,
+            # Five dials with growing pauses are about ten seconds: enough for a machine that is just coming up, and no
+            # ten minutes' wait for one that is not there.
+            dial_error_limit=5,
+            per_dial_timeout=10,
+        )
