@@ -19,7 +19,7 @@ from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import KUBERNETES_API_PORT
-from settings.kubernetes import KubernetesSettings
+from settings.kubernetes import KubeadmKind, KubernetesSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAMS = SCRIPTS / "programs.sh"
@@ -30,6 +30,8 @@ PORTS: dict[Role, str] = {"control-plane": "6443 2379 2380 10250 10257 10259", "
 """What Kubernetes itself listens on."""
 MEMORY: dict[Role, int] = {"control-plane": 1700, "worker": 700}
 """MiB; kubeadm's own limit for a control plane (its preflight check Mem), and what a worker's own services need."""
+NODE_CONFIGURATION: dict[Role, KubeadmKind] = {"control-plane": "InitConfiguration", "worker": "JoinConfiguration"}
+"""The document in which kubeadm finds what is said of the node itself."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Nodes:
     def upgrade(self, node: TrustedHost, role: Role, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """The node in the version that the settings name."""
         settings = self.settings
-        registration = settings.kubeadm.get("InitConfiguration", {}).get("nodeRegistration", {})
+        registration = settings.kubeadm.get(NODE_CONFIGURATION[role], {}).get("nodeRegistration", {})
         return node.run(
             f"{self.name}-upgrade-{node.name}",
             Script(SCRIPTS / "upgrade.sh", NOTHING),

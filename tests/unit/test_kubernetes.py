@@ -143,6 +143,21 @@ def test_upgrades_go_control_plane_first_and_one_worker_at_a_time(
     assert "k8s-node-upgrade-w1" in recorder.one("k8s-node-upgrade-w2").dependencies
 
 
+def test_an_upgrade_ignores_what_the_nodes_own_document_says(
+    run_program: Run, good: dict[str, Any], host_key: str
+) -> None:
+    """kubeadm reads InitConfiguration on the control plane, and JoinConfiguration on a worker."""
+    values = with_workers(good | {"hostKey": host_key})
+    values["kubernetes"]["kubeadm"] = {
+        kind: {"nodeRegistration": {"ignorePreflightErrors": ignored}}
+        for kind, ignored in {"InitConfiguration": ["NumCPU", "Mem"], "JoinConfiguration": ["Swap"]}.items()
+    }
+    recorder = run_program(values)
+    for node, ignored in {"k8s": "NumCPU,Mem", "w1": "Swap", "w2": "Swap"}.items():
+        line = plain(recorder.one(f"k8s-node-upgrade-{node}").inputs["create"])
+        assert f"IGNORED={ignored} " in line
+
+
 def test_a_new_worker_joins_a_control_plane_that_is_upgraded(
     run_program: Run, good: dict[str, Any], host_key: str
 ) -> None:
