@@ -1,4 +1,4 @@
-"""A release of a Helm chart, without the SDK's class."""
+"""Releases of Helm charts, without the SDK's class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gitlab_charts(mirrors: MirrorSettings) -> dict[str, str]:
 
 
 class ChartRelease(pulumi.CustomResource):
-    """A release by its token: the SDK's class brings its own renderer of YAML and an HTTP client, at every preview."""
+    """A Helm release, by its type token: the SDK's class takes 0.13 s to import, at every preview."""
 
     def __init__(
         self,

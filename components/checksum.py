@@ -1,4 +1,4 @@
-"""What tells that a text has changed, where the text itself is not to be seen or does not fit."""
+"""Checksums that show a change of a text where the text itself is secret or too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of the cluster, without the SDK's classes."""
+"""Kubernetes objects, without the SDK's classes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pulumi
 
 
 class ClusterObject(pulumi.CustomResource):
-    """An object of the cluster by its token: the SDK's classes take 0.2 s to import, at every preview."""
+    """A Kubernetes object, by its type token: the SDK's classes take 0.2 s to import, at every preview."""
 
     data: pulumi.Output[dict[str, str]]
-    """What is in it, as the cluster has it (of a Secret: base64)."""
+    """The object's `data` as the cluster has it (of a Secret: base64)."""
 
     def __init__(
         self,

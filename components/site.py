@@ -11,9 +11,9 @@ from settings.mirrors import Downloads
 
 @dataclass(frozen=True)
 class Site:
-    """What is the same for every component: how things are called, whom they trust, where downloads come from.
+    """What is the same for every component: the names, the certificate authority, where downloads come from.
 
-    Three fields, never more: what only some components need is handed to those.
+    Three fields, never more: what only some components need is an argument of those.
     """
 
     names: Names

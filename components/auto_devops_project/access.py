@@ -1,4 +1,4 @@
-"""What a project's pipeline may do in the cluster, and how it gets there: everything as pure functions."""
+"""What a project's pipeline may do in the cluster, and what it authenticates with: pure functions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AGENT_RULES: list[dict[str, Any]] = [
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
 ]
-"""What the account has beside that where GitLab's agent runs as it."""
+"""Further rules of the Role where GitLab's agent runs under the account."""
 
 
 def kubeconfig(server: str, ca: str, token: str, namespace: str) -> str:
@@ -75,5 +75,5 @@ def docker_config(registry: str, username: str, password: str) -> str:
 
 
 def curl_header(token: str) -> str:
-    """curl's configuration file that sends GitLab's token, which therefore is on no command line."""
+    """A configuration file with which curl sends GitLab's token, so that the token is on no command line."""
     return f'header = "PRIVATE-TOKEN: {token.strip()}"\n'

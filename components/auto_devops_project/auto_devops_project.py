@@ -25,7 +25,7 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "microservice"
 
 @dataclass(frozen=True)
 class AutoDevOpsProjectArgs:
-    """`group` is the one that the settings name."""
+    """`settings` are the project's own; `group` is the one that they name."""
 
     delivery: Delivery
     group: ProjectGroup
@@ -45,7 +45,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
     clone_https: pulumi.Output[str]
     clone_ssh: pulumi.Output[str]
     runner_token: pulumi.Output[str]
-    """What the runner process proves with that it is this project's runner. Secret."""
+    """The authentication token of the project's runner. Secret."""
     addresses: dict[str, pulumi.Input[str]]
     """All four of the addresses, and the default branch, as the stack's output `projects` names them."""
 
@@ -124,7 +124,7 @@ class AutoDevOpsProject(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, provider=self._delivery.gitlab.provider)
 
     def _own_pull_token(self, project: gitlab.Project) -> dict[str, Variable]:
-        """What the cluster pulls with from GitLab's own registry, by Auto DevOps."""
+        """The deploy token with which the cluster pulls from GitLab's registry what Auto DevOps deploys."""
         # Without it Auto DevOps gives the cluster the job's own token, which ends with the job: a pod that moves to
         # another node later could not be pulled any more.
         pull = gitlab.ProjectDeployToken(

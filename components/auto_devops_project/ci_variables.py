@@ -1,4 +1,4 @@
-"""The CI variables of a project: what its pipeline is told."""
+"""The CI variables of a project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Variable:
     def make(
         self, name: str, key: str, project: gitlab.Project, opts: pulumi.ResourceOptions
     ) -> gitlab.ProjectVariable:
-        """The variable `key` of `project` in GitLab."""
+        """Registers the variable as `key` of `project`."""
         return gitlab.ProjectVariable(
             f"{name}-variable-{key}",
             project=project.id,
@@ -48,7 +48,7 @@ def docker_config(registry: str, login: LoginSettings) -> pulumi.Output[str]:
 
 
 def of_the_platform(delivery: Delivery, project: ProjectSettings) -> dict[str, Variable]:
-    """What tells a pipeline of the platform around it."""
+    """The variables that every project of the platform has: registry, cluster, images."""
     names = delivery.site.names
     variables = {
         "KUBE_NAMESPACE": Variable(project.slug),
@@ -67,7 +67,7 @@ def of_the_platform(delivery: Delivery, project: ProjectSettings) -> dict[str, V
 
 
 def of_the_user(project: ProjectSettings) -> dict[str, Variable]:
-    """What the settings of the project name."""
+    """The variables and secrets that the project's own settings name."""
     return {
         **{key: Variable(value) for key, value in project.variables.items()},
         **{key: Variable(secret(value.get_secret_value()), masked=True) for key, value in project.secrets.items()},

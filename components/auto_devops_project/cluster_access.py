@@ -1,4 +1,4 @@
-"""A project's place in the cluster, and how its pipeline gets there."""
+"""A project's namespace in the cluster, and its pipeline's access to it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True)
 class ProjectAccess:
-    """`variables` lead a pipeline into the cluster; they are protected: only pipelines of protected branches deploy.
+    """The CI `variables` with which a pipeline reaches the cluster, and the resources that must be `ready` before.
 
-    `ready` is there once they can be used.
+    The variables are protected: only pipelines of protected branches deploy.
     """
 
     variables: Mapping[str, Variable]
@@ -54,14 +54,14 @@ class _Namespace:
         )
 
     def inside(self, called: str, **metadata: Any) -> dict[str, Any]:
-        """The metadata of an object in it."""
+        """The metadata of an object in the namespace."""
         return {"metadata": {"name": called, "namespace": self.settings.slug, **metadata}}
 
 
 def give_access(
     name: str, owner: pulumi.Resource, delivery: Delivery, settings: ProjectSettings, project: gitlab.Project
 ) -> ProjectAccess:
-    """Makes the namespace of a project with the one account that its pipeline has there, and the way to it."""
+    """Makes the namespace of a project, the one account of its pipeline there, and a kubeconfig or an agent for it."""
     space = _Namespace(name, owner, delivery, settings)
     # The account may make pods. One with the node's disk, network or privileges would be root of the cluster.
     metadata = {"name": settings.slug, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}
@@ -102,7 +102,7 @@ def give_access(
 
 
 def _kubeconfig(space: _Namespace, account: ClusterObject) -> pulumi.Output[str]:
-    """A kubeconfig with a token of the account's that has no end."""
+    """A kubeconfig with a token of the account that does not expire."""
     token = space.object(
         "token",
         "Secret",

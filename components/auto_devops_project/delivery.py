@@ -1,4 +1,4 @@
-"""Where the projects of a stack are delivered to."""
+"""What all projects of a stack are delivered through."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from settings.registry import LoginSettings
 
 @dataclass(frozen=True)
 class Delivery:
-    """The way that is the same for every project of a stack: from GitLab, through jobs, into the cluster.
+    """What all projects of a stack are delivered through: GitLab, the jobs' images, the registry, the cluster.
 
-    `images` are the jobs' images by role (see CiImages), `login` is the registry's, and `ci.cluster_link` says how
+    `images` are the jobs' images by role (see CiImages), `login` is the registry's. `ci.cluster_link` chooses how
     pipelines reach the cluster.
     """
 
@@ -38,5 +38,5 @@ class Delivery:
 
     @property
     def ready(self) -> list[pulumi.Resource]:
-        """There once a pipeline that begins has names, and an ingress that answers for what it deploys."""
+        """What a pipeline needs before it starts: names that resolve, and an ingress for what it deploys."""
         return [self.cluster.ready, *self.dns.resolvers]

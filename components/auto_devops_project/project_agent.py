@@ -25,9 +25,9 @@ TOKEN = "gitlab-agent-token"
 
 @dataclass(frozen=True)
 class ProjectAgentArgs:
-    """`project` is the one in GitLab that the settings name; the agent acts as `account` in its namespace.
+    """`project` is the one in GitLab that `settings` describe; the agent acts as `account` in its namespace.
 
-    `after` is what it needs before it can start beside what the delivery does: namespace and account.
+    `after` are the namespace and the account, without which it cannot start.
     """
 
     delivery: Delivery

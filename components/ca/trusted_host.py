@@ -8,9 +8,9 @@ from components.host import Host, ScriptTarget
 
 
 class TrustedHost(ScriptTarget):
-    """A `Host` whose scripts all run after the CA is in its trust store, and is taken out of there after their removal.
+    """A `Host` whose scripts run only once the CA is in its trust store; on removal they go before the CA does.
 
-    Made by `CA.trust` alone: whoever is given one need not ask whether the machine trusts what it is to talk to.
+    Only `CA.trust` makes one. A component that needs the trust asks for this type.
     """
 
     def __init__(self, host: Host, trust: pulumi.Resource) -> None:

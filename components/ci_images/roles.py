@@ -1,4 +1,4 @@
-"""Which images the jobs of a pipeline run in, and how they are told."""
+"""The images that the jobs of a pipeline run in, by role, and the CI variables that name them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE_VARIABLES = {
     "go": "IMAGE_GO",
     "kubernetes": "IMAGE_KUBERNETES",
 }
-"""The CI variable that has the image of each role."""
+"""The CI variable with the image of each role."""
 
 
 def roles(pipeline: Pipeline) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Whoever answers for the platform's names, as the stack's settings choose."""
+"""The name service that a stack's settings choose."""
 
 from __future__ import annotations
 

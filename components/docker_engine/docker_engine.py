@@ -21,11 +21,11 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class DockerEngineArgs:
-    """TCP 2376 with mutual TLS under `dns_names` and the host's address, for clients that the CA knows for `engine`.
+    """The engine listens on TCP 2376 with mutual TLS, as `dns_names` and the host's address.
 
-    `owner` is the component that uses the engine and `owner_name` what it is called: the client certificate and the
-    provider are its children. `unprotected` opens plain 2375 as well. Without `prune` the engine keeps every image;
-    with it, those whose names match a pattern in `keep`.
+    Its clients are those that the CA issues certificates to for `engine`. `owner`, called `owner_name`, is the
+    component that uses it: the client certificate and the provider are children of that. `unprotected` opens plain 2375
+    as well. Without `prune` the engine keeps every image; with it, those whose names match a pattern in `keep`.
     """
 
     site: Site
@@ -54,7 +54,7 @@ def plain_relay() -> dict[str, str]:
 
 
 def prune_timer(settings: PruneSettings, keep: Sequence[str]) -> Timer:
-    """Removes old images, but those of containers and those whose names match a pattern in `keep`."""
+    """The timer that removes old images, except those of containers and those that match a pattern in `keep`."""
     return Timer.by_calendar(
         "auto-devops-docker-prune",
         SCRIPTS / "docker-prune.sh",

@@ -17,7 +17,7 @@ from settings.ci import CiSettings
 
 @dataclass(frozen=True)
 class RunnerContext:
-    """What a runner may run on, GitLab's machine or the cluster, and who answers its jobs' questions for names."""
+    """Where a runner may run, which is GitLab's machine or the cluster, and the name service that its jobs use."""
 
     site: Site
     gitlab: GitLabAccess

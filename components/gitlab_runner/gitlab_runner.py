@@ -27,7 +27,7 @@ DIRECTORY = "/srv/gitlab-runner"
 
 @dataclass(frozen=True)
 class GitLabRunnerArgs:
-    """The runner is on GitLab's machine; its jobs' containers ask `dns` for names."""
+    """The runner's container runs on GitLab's machine; its jobs' containers use `dns`."""
 
     site: Site
     gitlab: GitLabAccess

@@ -44,9 +44,10 @@ of its optional features. Outside it may do nothing."""
 
 @dataclass(frozen=True)
 class KubernetesRunnerArgs:
-    """Images have upstream's names: the nodes know the mirrors. `ci.concurrent` is of each token.
+    """There is one release for each token, and `ci.concurrent` applies to each.
 
-    Runners and jobs need the cluster with its storage, and nodes that ask `dns` for the platform's names.
+    Images have upstream's names, as the nodes' containerd knows the mirrors. The nodes must resolve the platform's
+    names through `dns` first.
     """
 
     site: Site

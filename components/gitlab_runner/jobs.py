@@ -1,4 +1,4 @@
-"""What every kind of runner has in common: its tokens, and what jobs find."""
+"""What every kind of runner has in common: its tokens, and the environment of its jobs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CLIENT = "/certs/client"
 
 @dataclass(frozen=True)
 class RunnerToken:
-    """What a runner process proves with that it is a runner that GitLab knows, and what it calls that runner itself."""
+    """The authentication token that GitLab issued for a runner, and the runner's name."""
 
     name: str
     token: pulumi.Output[str]
 
 
 def environment(names: Names) -> list[str]:
-    """What leads a job's Docker client to the shared engine."""
+    """The environment variables that point a job's Docker client at the shared engine."""
     return [f"DOCKER_HOST={names.docker_endpoint}", "DOCKER_TLS_VERIFY=1", f"DOCKER_CERT_PATH={CLIENT}"]

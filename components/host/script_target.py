@@ -1,4 +1,4 @@
-"""What scripts can run on."""
+"""Running scripts and timers on a machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from components.host.timer import Timer
 
 
 class ScriptTarget:
-    """A machine that scripts run on: a `Host`, or a `TrustedHost`, where each of them waits for the CA's trust too.
+    """A machine that scripts run on: a `Host`, or a `TrustedHost`, whose scripts also wait for the CA's trust.
 
-    Owns: the one way to run a script, and the one way to a timer.
+    Owns: running a script, and installing a timer; no component does either in another way.
     """
 
     name: str
     """What the machine is called under `hosts`."""
     address: str
     moved: Sequence[pulumi.Resource]
-    """What leaves sshd's old port free, for whoever wants it; empty where sshd does not move."""
+    """What must be there before sshd's old port is free; empty where sshd does not move."""
 
     def __init__(
         self, name: str, address: str, moved: Sequence[pulumi.Resource], shell: Shell, after: Sequence[pulumi.Resource]

@@ -1,4 +1,4 @@
-"""Timers of systemd: what a machine does by itself, again and again."""
+"""systemd timers: what a machine does on a schedule."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Timer:
 
     @property
     def files(self) -> dict[str, str]:
-        """What its script installs: the program and the units."""
+        """What its script installs, by file name: the program and the units."""
         return {self.program.name: self.program.read_text(), **self.units}
 
     @property
     def variables(self) -> dict[str, str]:
-        """What its script is told."""
+        """The environment of its script."""
         return {} if self.schedule is None else {"SCHEDULE": self.schedule}

@@ -28,7 +28,7 @@ KUBECONFIG_DAYS = 45
 
 @dataclass(frozen=True)
 class K8sNodeArgs:
-    """`host` is the control plane's; `dns` is who answers pods' questions for names.
+    """`host` is the control plane's; `dns` is the name service that pods use.
 
     `today` sets the period in which the kubeconfig is not read again.
     """
@@ -45,8 +45,8 @@ class K8sNodeArgs:
 class ClusterAccess:
     """The cluster as others use it.
 
-    `provider` makes further resources in it and `endpoint` is its API server, both by address. `ready` is there once
-    the cluster has everything that a deployment needs: ingress, storage, metrics.
+    `provider` is for further resources in it, `endpoint` the URL of its API server, both by address. `ready` is to be
+    waited for by whatever needs ingress, storage or metrics.
     """
 
     provider: kubernetes.Provider

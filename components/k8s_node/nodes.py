@@ -31,14 +31,14 @@ PORTS: dict[Role, str] = {"control-plane": "6443 2379 2380 10250 10257 10259", "
 MEMORY: dict[Role, int] = {"control-plane": 1700, "worker": 700}
 """MiB; kubeadm's own limit for a control plane (its preflight check Mem), and what a worker's own services need."""
 NODE_CONFIGURATION: dict[Role, KubeadmKind] = {"control-plane": "InitConfiguration", "worker": "JoinConfiguration"}
-"""The document in which kubeadm finds what is said of the node itself."""
+"""The kubeadm document that describes the node itself."""
 
 
 @dataclass(frozen=True)
 class Nodes:
     """The steps of one cluster. Each is a resource below `cluster`, the component, whose name is `name`.
 
-    `name_server` is the address that pods' names are asked of; "" leaves that to each machine's own resolver.
+    `name_server` is the address of the pods' name server; "" leaves that to each machine's own resolver.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Nodes:
     name_server: str
 
     def prepare(self, node: TrustedHost, role: Role, further_ports: str = "") -> remote.Command:
-        """Kernel settings, containerd, the kubelet and its programs, where the machine is fit for them."""
+        """Checks the machine, then installs kernel settings, containerd, the kubelet and its programs."""
         settings, mirrors = self.settings, self.site.downloads.mirrors
         swap = settings.kubeadm.get("KubeletConfiguration", {}).get("failSwapOn", True)
         return node.run(
@@ -77,7 +77,7 @@ class Nodes:
     def configure(
         self, node: TrustedHost, role: Role, after: Sequence[pulumi.Resource], configuration: str | None = None
     ) -> pulumi.Resource:
-        """A changed kubeadm configuration reaches a node that runs; `configuration` is that of a control plane."""
+        """Applies a changed kubeadm configuration to a running node; `configuration` is the control plane's."""
         files: dict[str, pulumi.Input[str]] = {"programs.sh": PROGRAMS.read_text()}
         if configuration:
             files["kubeadm.yaml"] = configuration
@@ -92,7 +92,7 @@ class Nodes:
         )
 
     def upgrade(self, node: TrustedHost, role: Role, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        """The node in the version that the settings name."""
+        """Brings a node to the version in the settings."""
         settings = self.settings
         registration = settings.kubeadm.get(NODE_CONFIGURATION[role], {}).get("nodeRegistration", {})
         return node.run(
@@ -111,9 +111,9 @@ class Nodes:
         )
 
     def join(self, worker: TrustedHost, host: TrustedHost, control_plane: pulumi.Resource) -> pulumi.Resource:
-        """`host` runs the control plane; `control_plane` makes that ready for this worker's version and configuration.
+        """Joins `worker` to the control plane on `host`, once `control_plane` is there.
 
-        Returns what takes the worker out of the cluster, drained, before it is reset.
+        Returns the resource that, on removal, drains the worker and deletes it from the cluster before it is reset.
         """
         prepared = self.prepare(worker, "worker")
         invitation = host.run(

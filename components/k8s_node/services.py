@@ -59,7 +59,7 @@ class Services:
     address: str
 
     def make(self) -> None:
-        """All of them, and the namespace that they are in."""
+        """Registers all of them, and their namespace."""
         name, images, ca = self.name, self.settings.images, self.site.ca
         namespace = self._object("namespace", "Namespace", {"metadata": {"name": PLATFORM}})
         wildcard = ca.issue_server(

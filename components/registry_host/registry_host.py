@@ -25,7 +25,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class RegistryHostArgs:
-    """`keep` are the images that the engine does not forget, beside the platform's own: what pipelines begin with."""
+    """`keep` are images that pruning leaves on the engine beside the platform's own: what pipelines start from."""
 
     site: Site
     host: TrustedHost
@@ -40,7 +40,7 @@ def nginx_configuration(names: Names) -> str:
 
 
 def garbage_collection(settings: GarbageCollection) -> Timer:
-    """Frees the space of what was deleted from the registry."""
+    """The timer that frees the space of what was deleted from the registry."""
     return Timer.by_calendar(
         "auto-devops-registry-gc",
         SCRIPTS / "registry-gc.sh",

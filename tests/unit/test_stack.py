@@ -34,6 +34,20 @@ def test_components_of_the_design_are_there(good_stack: Recorder) -> None:
     assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost", "GitLabServer", "GitLabRunner", "K8sNode"}
 
 
+def test_every_script_waits_for_the_trust_but_those_that_come_before(good_stack: Recorder) -> None:
+    """A host and its trust come first; the name server needs none."""
+    kinds = {r.name: r.type.rpartition(":")[2] for r in good_stack.everything if r.type.startswith("auto-devops:")}
+    found = 0
+    for command in good_stack.of_type(COMMAND):
+        trust = [name for name in command.dependencies if name.startswith("ca-trust-")]
+        if kinds[command.parent] in ("Host", "CA", "DNS"):
+            assert not trust, command.name
+        else:
+            assert trust, command.name
+            found += 1
+    assert found > 10
+
+
 def test_components_register_their_outputs(good_stack: Recorder) -> None:
     missing = [r.name for r in good_stack.everything if r.type.startswith("auto-devops:index:") and not r.outputs]
     assert missing == []
