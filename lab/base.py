@@ -14,7 +14,7 @@ from lab.keys import content_key
 from lab.steps import StepLog
 
 NAME = "lab-base:bookworm"
-"""The name that Dockerfiles below lab/mirror/images use."""
+"""The name that Dockerfiles below standins/ and lab/mirror/ use."""
 
 
 def tag() -> str:

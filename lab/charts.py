@@ -1,8 +1,8 @@
 """The charts that the stack takes from GitLab's repository, served by the mirror: https://mirror.lab.internal/charts.gitlab.io.
 
-The folders below lab/mirror/charts are stand-ins of GitLab's charts, in whose place the lab takes GitLab's own where
-it was told to. Owns the folder `charts/` in the cache, and `charts.gitlab.io/` on the mirror: the charts as the real
-Helm packages them, and the repository's index.
+The folders below standins/gitlab/charts are stand-ins of GitLab's charts, in whose place the lab takes GitLab's own
+where it was told to. Owns the folder `charts/` in the cache, and `charts.gitlab.io/` on the mirror: the charts as the
+real Helm packages them, and the repository's index.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lab.steps import StepLog
 
 NAME = "charts.gitlab.io"
 """Below the mirror's address."""
-_CHARTS = paths.SOURCES / "mirror/charts"
+_CHARTS = paths.STANDINS / "gitlab/charts"
 _TREE = paths.CACHE / "charts" / NAME
 
 

@@ -1,6 +1,6 @@
 """Images with the programs that deploy to a cluster, kubectl and Helm, as the lab builds them for its nodes.
 
-The folders below lab/mirror/deploy say how each is made; its PROGRAMS names what it gets of ours.
+The folders below standins/images/deploy say how each is made; its PROGRAMS names what it gets of ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lab import base, images, kubernetes, mirror, paths
 from lab.keys import content_key
 from lab.steps import StepLog
 
-_FOLDERS = paths.SOURCES / "mirror/deploy"
+_FOLDERS = paths.STANDINS / "images/deploy"
 
 
 def fill(log: StepLog) -> str:

@@ -42,7 +42,7 @@ def main() -> int:
         "ruff format": [_BIN / "ruff", "format", "--check", "."],
         "mypy": [_BIN / "mypy", "."],
         "shellcheck": ["shellcheck", "--external-sources", *shell_scripts()],
-        "go vet": ["go", "vet", "-C", paths.SOURCES, "./..."],
+        "go vet": ["go", "vet", "-C", paths.STANDINS / "pulumi", "./..."],
     }
     own_charts = sorted(file.parent for file in (paths.REPOSITORY / "charts").glob("*/Chart.yaml"))
     for chart in [*own_charts, *charts.chart_folders()]:

@@ -1,4 +1,4 @@
-"""Fills the lab's mirror: builds the images below lab/mirror and pushes them under their upstream names.
+"""Fills the lab's mirror: builds the images below standins/ and pushes them under their upstream names.
 
 Owns what is in the mirror's registry; the folders say how each image is made. What the mirror serves by HTTPS is
 others': here is only how it gets there and how it is asked for.
@@ -26,8 +26,7 @@ from lab.steps import LabError, StepLog
 PORT = 5000
 ROOT = "/srv/mirror"
 """On the mirror: what it serves by HTTPS."""
-# The second: the stand-in of GitLab.
-_FOLDERS = (paths.SOURCES / "mirror/images", paths.SOURCES / "mirror/gitlab")
+_FOLDERS = (paths.STANDINS / "images", paths.STANDINS / "gitlab")
 _KEY_LABEL = f"{LABEL}.key"
 _NOT_OURS = ""
 

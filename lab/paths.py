@@ -4,6 +4,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCES = REPOSITORY / "lab"
+STANDINS = REPOSITORY / "standins"
+"""What takes the place of software that cannot be had here."""
 
 CACHE = Path.home() / ".cache/auto-devops"
 BIN = CACHE / "bin"

@@ -1,7 +1,7 @@
 """The tools that run the stack: the `pulumi` CLI, its Python language host and the providers' plugins.
 
 What this computer has installed is preferred. For the rest, the real CLI is built from its Go module and the lab's
-own stand-ins from lab/plugins; only those that are needed come on PATH. Owns `bin/` in the cache and `tools/` in the
+stand-ins of standins/pulumi; only those that are needed come on PATH. Owns `bin/` in the cache and `tools/` in the
 running lab.
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lab import paths
 from lab.keys import content_key
-from lab.plugins.language_host.launcher import write_launcher
 from lab.steps import StepLog
+from standins.pulumi.language_host.launcher import write_launcher
 
 PROVIDERS = ("command", "docker", "gitlab", "kubernetes", "tls")
 LANGUAGE_HOST = "pulumi-language-python"
@@ -26,6 +26,7 @@ CHOSEN = paths.LAB / "tools"
 """Links to the built tools that come first on PATH."""
 PULUMI_HOME = paths.LAB / "pulumi-home"
 _USERS_PULUMI_HOME = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+_PLUGINS = paths.STANDINS / "pulumi"
 _PYTHON = str(paths.VENV / "bin/python")
 _CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -92,20 +93,21 @@ def build_cli(log: StepLog) -> str:
     version = _module_version()
     key = content_key(_go_version(), version, _STRIPPED, paths.SOURCES / "go.mod", paths.SOURCES / "go.sum")
     flags = ["-ldflags", f"{_STRIPPED} -X {_VERSION_VARIABLE}={version}"]
-    return _build(log, tool.path, key, [*flags, "-o", str(tool.path), _CLI_PACKAGE]) or f"Pulumi {version}"
+    arguments = [*flags, "-o", str(tool.path), _CLI_PACKAGE]
+    return _build(log, paths.SOURCES, tool.path, key, arguments) or f"Pulumi {version}"
 
 
 def build_plugins(log: StepLog) -> str:
     """Build the stand-ins. All of them are built together, what is used is decided by `choose`."""
-    sources = [p for p in (paths.SOURCES / "plugins").rglob("*") if p.suffix in {".go", ".json"}]
-    key = content_key(_go_version(), _STRIPPED, paths.SOURCES / "go.mod", paths.SOURCES / "go.sum", sorted(sources))
+    sources = [p for p in _PLUGINS.rglob("*") if p.suffix in {".go", ".json", ".mod", ".sum"}]
+    key = content_key(_go_version(), _STRIPPED, sorted(sources))
     paths.PLUGINS.mkdir(parents=True, exist_ok=True)
     write_launcher(paths.PLUGINS / LANGUAGE_HOST, Path(_PYTHON))
     if all(provider(name).installed for name in PROVIDERS):
         return "all installed"
     outputs = f"{paths.PLUGINS}{os.sep}"
-    arguments = ["-ldflags", _STRIPPED, "-o", outputs, "./plugins/cmd/..."]
-    return _build(log, paths.PLUGINS / "providers", key, arguments) or ", ".join(PROVIDERS)
+    arguments = ["-ldflags", _STRIPPED, "-o", outputs, "./cmd/..."]
+    return _build(log, _PLUGINS, paths.PLUGINS / "providers", key, arguments) or ", ".join(PROVIDERS)
 
 
 def choose(log: StepLog) -> str:
@@ -143,15 +145,15 @@ def processes() -> list[int]:
     return found
 
 
-def _build(log: StepLog, target: Path, key: str, arguments: list[str]) -> str:
-    """Run `go build` unless the stamp beside `target` has the key; returns a note if nothing was to do."""
+def _build(log: StepLog, module: Path, target: Path, key: str, arguments: list[str]) -> str:
+    """Run `go build` in the module, unless the stamp beside `target` has the key; a note if nothing was to do."""
     stamp = target.with_name(target.name + ".stamp")
     if stamp.exists() and stamp.read_text() == key:
         return "already built"
     target.parent.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     log.awaiting("go build (minutes where Go's build cache is cold)")
-    log.run(["nice", "-n", "5", "go", "build", "-C", paths.SOURCES, "-v", "-trimpath", *arguments])
+    log.run(["nice", "-n", "5", "go", "build", "-C", module, "-v", "-trimpath", *arguments])
     stamp.write_text(key)
     return ""
 

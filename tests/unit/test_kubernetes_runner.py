@@ -163,7 +163,7 @@ def test_runners_config(snapshot: SnapshotAssertion) -> None:
 
 def test_the_labs_chart_takes_the_values(stack: Recorder) -> None:
     """It has the names of GitLab's chart, and refuses all that it does not perform."""
-    schema = json.loads((ROOT / "lab/mirror/charts/gitlab-runner/values.schema.json").read_text())
+    schema = json.loads((ROOT / "standins/gitlab/charts/gitlab-runner/values.schema.json").read_text())
     jsonschema.validate(json.loads(json.dumps(plain(release(stack)["values"]))), schema)
 
 

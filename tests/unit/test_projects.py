@@ -564,6 +564,6 @@ def test_the_first_pipeline_begins_when_the_agent_is_there(by_agent: Recorder) -
 
 def test_the_agents_own_values_are_the_charts(by_agent: Recorder) -> None:
     """By the schema of the lab's chart, whose names are GitLab's."""
-    schema = json.loads((ROOT / "lab/mirror/charts/gitlab-agent/values.schema.json").read_text())
+    schema = json.loads((ROOT / "standins/gitlab/charts/gitlab-agent/values.schema.json").read_text())
     values = plain(by_agent.one("project-hello-agent-release").inputs["values"])
     jsonschema.validate(values, schema)

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from lab import paths
 
-SERVER = paths.SOURCES / "mirror/gitlab/server"
+SERVER = paths.STANDINS / "gitlab/server"
 CI_LANGUAGE = paths.CACHE / "ci-language"
 REGISTRY = paths.CACHE / "gitlab-registry"
 
@@ -35,7 +35,7 @@ def prepare() -> None:
     )
     if not (REGISTRY / "registry").exists():
         REGISTRY.mkdir(parents=True, exist_ok=True)
-        subprocess.run([paths.SOURCES / "mirror/images/registry/build.sh", REGISTRY], check=True)
+        subprocess.run([paths.STANDINS / "images/registry/build.sh", REGISTRY], check=True)
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ from lab import paths
 from tests.standins.gitlab.installation import Installation, Runner, free_port, variables
 from tests.standins.gitlab.test_pipelines import pipeline_of, push, taken
 
-AGENTK = paths.SOURCES / "mirror/gitlab/agentk"
+AGENTK = paths.STANDINS / "gitlab/agentk"
 K8S_PROXY = "/-/kubernetes-agent/k8s-proxy"
 DEPLOY = "deploy:\n  script: [kubectl get pods]\n"
 

@@ -1,0 +1,261 @@
+// Package gitlab performs `gitlab:index` for the lab: groups, projects and what belongs to them, by GitLab's own client
+// library, by the rules of terraform-provider-gitlab on which the official provider is built.
+//
+// It owns the connection to GitLab and the spelling of its attributes. It does not own repositories' contents.
+package gitlab
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"auto-devops/standins/pulumi/internal/standin"
+)
+
+//go:embed schema.json
+var schema []byte
+
+// Package is the provider.
+func Package() *standin.Package {
+	parsed, err := standin.ParseSchema(schema)
+	if err != nil {
+		panic(fmt.Sprintf("the schema in this executable: %v", err))
+	}
+	s := &server{}
+	of := func(token string) *standin.ResourceSchema { return parsed.Resources[token] }
+	return &standin.Package{
+		Version:            "10.4.0",
+		Schema:             schema,
+		ConfigNotPerformed: []string{"clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport"},
+		CheckConfig:        checkConfig,
+		Configure:          s.configure,
+		Resources: map[string]*standin.Resource{
+			groupToken:              newGroups(s, of(groupToken)).performed(),
+			projectToken:            newProjects(s, of(projectToken)).performed(),
+			branchProtectionToken:   branches{s, branchMapping(of(branchProtectionToken))}.performed(),
+			projectVariableToken:    variablesOf(s, "project", of(projectVariableToken)).performed(),
+			groupVariableToken:      variablesOf(s, "group", of(groupVariableToken)).performed(),
+			userRunnerToken:         runners(s, of(userRunnerToken)),
+			projectAccessTokenToken: projectAccessTokens(s, of(projectAccessTokenToken)),
+			personalAccessToken:     personalAccessTokens(s, of(personalAccessToken)),
+			projectDeployTokenToken: deployTokens(s, of(projectDeployTokenToken)),
+			deployKeyToken:          deployKeys(s, of(deployKeyToken)),
+			userSSHKeyToken:         sshKeys(s, of(userSSHKeyToken)),
+			clusterAgentToken:       clusterAgents(s, of(clusterAgentToken)),
+			clusterAgentTokenToken:  clusterAgentTokens(s, of(clusterAgentTokenToken)),
+		},
+	}
+}
+
+// The resources' type tokens.
+const (
+	groupToken              = "gitlab:index/group:Group"
+	projectToken            = "gitlab:index/project:Project"
+	branchProtectionToken   = "gitlab:index/branchProtection:BranchProtection"
+	projectVariableToken    = "gitlab:index/projectVariable:ProjectVariable"
+	groupVariableToken      = "gitlab:index/groupVariable:GroupVariable"
+	userRunnerToken         = "gitlab:index/userRunner:UserRunner"
+	projectAccessTokenToken = "gitlab:index/projectAccessToken:ProjectAccessToken"
+	personalAccessToken     = "gitlab:index/personalAccessToken:PersonalAccessToken"
+	projectDeployTokenToken = "gitlab:index/projectDeployToken:ProjectDeployToken"
+	deployKeyToken          = "gitlab:index/deployKey:DeployKey"
+	userSSHKeyToken         = "gitlab:index/userSshKey:UserSshKey"
+	clusterAgentToken       = "gitlab:index/clusterAgent:ClusterAgent"
+	clusterAgentTokenToken  = "gitlab:index/clusterAgentToken:ClusterAgentToken"
+)
+
+func variablesOf(s *server, owner string, schema *standin.ResourceSchema) variables {
+	return variables{
+		server:  s,
+		mapping: mapping{schema: schema, silent: []string{owner}, readOnly: []string{"hidden"}},
+		owner:   owner,
+	}
+}
+
+// runners are made for a user, and read as any runner; the token is told once.
+func runners(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	runners := collection{
+		server: s,
+		mapping: mapping{
+			schema:  schema,
+			renamed: map[string]string{"tagLists": "tag_list", "untagged": "run_untagged"},
+			refine: func(found answer) {
+				for attribute, owners := range map[string]string{"group_id": "groups", "project_id": "projects"} {
+					if list, ok := found[owners].([]any); ok && len(list) > 0 {
+						if owner, ok := list[0].(map[string]any); ok && scopes[attribute] == found["runner_type"] {
+							found[attribute] = owner["id"]
+						}
+					}
+				}
+			},
+		},
+		noun: "runner", named: "description",
+		list:  func([]string) []string { return []string{"user", "runners"} },
+		item:  func(_ []string, number string) []string { return []string{"runners", number} },
+		terse: true,
+	}
+	performed := runners.performed()
+	performed.Replaces = []string{"runnerType", "groupId", "projectId"}
+	performed.Check = checkRunner
+	performed.Update = runners.update
+	return performed
+}
+
+// scopes are the types of the runners that have these owners.
+var scopes = map[string]string{"group_id": "group_type", "project_id": "project_type"}
+
+func checkRunner(inputs resource.PropertyMap) []plugin.CheckFailure {
+	failures := append(
+		oneOf(inputs, "runnerType", "instance_type", "group_type", "project_type"),
+		oneOf(inputs, "accessLevel", "not_protected", "ref_protected")...)
+	for property, kind := range map[resource.PropertyKey]string{"groupId": "group_type", "projectId": "project_type"} {
+		_, given := inputs[property]
+		if given && str(inputs, "runnerType") != kind {
+			failures = append(failures, failure(property, "only a runner of type %s has one", kind)...)
+		}
+	}
+	if seconds, given := inputs["maximumTimeout"]; given && seconds.NumberValue() < 600 {
+		failures = append(failures, failure("maximumTimeout", "got %v, GitLab wants at least 600 seconds", seconds.NumberValue())...)
+	}
+	return failures
+}
+
+func projectAccessTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server: s,
+		mapping: mapping{
+			schema: schema, silent: []string{"project"}, converted: map[string]conversion{"accessLevel": accessLevel},
+		},
+		noun: "project access token", named: "name", within: []string{"project"},
+		list: func(within []string) []string { return []string{"projects", within[0], "access_tokens"} },
+	}.performed()
+	performed.Autonamed = true
+	performed.NotPerformed = []string{"rotationConfiguration", "validatePastExpirationDate"}
+	performed.Defaults = resource.PropertyMap{"accessLevel": resource.NewProperty("maintainer")}
+	performed.Check = func(inputs resource.PropertyMap) []plugin.CheckFailure {
+		names := make([]string, len(accessLevels))
+		for i, access := range accessLevels {
+			names[i] = access.name
+		}
+		return append(oneOf(inputs, "accessLevel", names...), checkDay(inputs)...)
+	}
+	return performed
+}
+
+// personalAccessTokens are made for a user by an administrator.
+func personalAccessTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server:  s,
+		mapping: mapping{schema: schema, silent: []string{"userId"}},
+		noun:    "personal access token", named: "name", within: []string{"userId"},
+		list: func(within []string) []string { return []string{"users", within[0], "personal_access_tokens"} },
+		item: func(_ []string, number string) []string { return []string{"personal_access_tokens", number} },
+	}.performed()
+	performed.Autonamed = true
+	performed.NotPerformed = []string{"rotationConfiguration", "validatePastExpirationDate"}
+	performed.Check = checkDay
+	return performed
+}
+
+func checkDay(inputs resource.PropertyMap) []plugin.CheckFailure {
+	given := str(inputs, "expiresAt")
+	if _, ok := instant(given); given != "" && (!ok || len(given) != len("2006-01-02")) {
+		return failure("expiresAt", "got %q, expected a day such as 2027-01-31", given)
+	}
+	return nil
+}
+
+func deployTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server: s, mapping: mapping{schema: schema, silent: []string{"project"}},
+		noun: "deploy token", named: "name", within: []string{"project"},
+		list: func(within []string) []string { return []string{"projects", within[0], "deploy_tokens"} },
+	}.performed()
+	performed.Autonamed = true
+	performed.NotPerformed = []string{"validatePastExpirationDate"}
+	return performed
+}
+
+func deployKeys(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server: s,
+		mapping: mapping{
+			schema: schema, silent: []string{"project"}, renamed: map[string]string{"deployKeyId": "id"},
+			converted: map[string]conversion{"key": publicKeys},
+		},
+		noun: "deploy key", named: "title", within: []string{"project"},
+		list: func(within []string) []string { return []string{"projects", within[0], "deploy_keys"} },
+	}.performed()
+	performed.Defaults = resource.PropertyMap{"canPush": resource.NewProperty(false)}
+	return performed
+}
+
+// publicKeys are the same whatever follows them: GitLab writes a comment of its own there.
+var publicKeys = conversion{same: func(a, b string) bool { return publicKey(a) == publicKey(b) }}
+
+func publicKey(line string) string {
+	fields := strings.Fields(line)
+	return strings.Join(fields[:min(2, len(fields))], " ")
+}
+
+// sshKeys are a given user's, or those of the provider's token.
+func sshKeys(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	keys := collection{
+		server: s,
+		mapping: mapping{
+			schema: schema, silent: []string{"userId"}, renamed: map[string]string{"keyId": "id"},
+			converted: map[string]conversion{"key": publicKeys},
+		},
+		noun: "SSH key", named: "title", within: []string{"userId"}, own: true,
+		list: func(within []string) []string {
+			if within[0] == "" {
+				return []string{"user", "keys"}
+			}
+			return []string{"users", within[0], "keys"}
+		},
+	}
+	performed := keys.performed()
+	differences := performed.Diff
+	performed.Diff = func(call *standin.Call, diff *plugin.DiffResult) error {
+		if publicKey(str(call.OldInputs, "key")) == publicKey(str(call.Inputs, "key")) {
+			forget(diff, "key")
+		}
+		if err := differences(call, diff); err != nil {
+			return err
+		}
+		// GitLab has every key once.
+		diff.DeleteBeforeReplace = replaces(diff) && publicKey(str(call.OldInputs, "key")) == publicKey(str(call.Inputs, "key"))
+		return nil
+	}
+	return performed
+}
+
+func clusterAgents(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server:  s,
+		mapping: mapping{schema: schema, silent: []string{"project"}, renamed: map[string]string{"agentId": "id"}},
+		noun:    "cluster agent", named: "name", within: []string{"project"},
+		list: func(within []string) []string { return []string{"projects", within[0], "cluster_agents"} },
+	}.performed()
+	performed.Autonamed = true
+	return performed
+}
+
+func clusterAgentTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
+	performed := collection{
+		server: s,
+		mapping: mapping{
+			schema: schema, silent: []string{"project", "agentId"}, renamed: map[string]string{"tokenId": "id"},
+		},
+		noun: "cluster agent token", named: "name", within: []string{"project", "agentId"},
+		list: func(within []string) []string {
+			return []string{"projects", within[0], "cluster_agents", within[1], "tokens"}
+		},
+		gone: func(found answer) bool { return found["status"] == "revoked" },
+	}.performed()
+	performed.Autonamed = true
+	return performed
+}

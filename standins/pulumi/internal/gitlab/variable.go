@@ -1,0 +1,172 @@
+package gitlab
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"gitlab.com/gitlab-org/api/client-go"
+
+	"auto-devops/standins/pulumi/internal/standin"
+)
+
+// variables performs the CI/CD variables of projects or of groups. GitLab knows one by its key, and the environments it is for.
+type variables struct {
+	*server
+	mapping
+	// owner is the input that says whose: `project` or `group`.
+	owner string
+}
+
+const maskedHint = "a masked variable's value must be one line without spaces, at least 8 characters long, and not match a " +
+	"variable's name (https://docs.gitlab.com/ci/variables/#mask-a-cicd-variable)"
+
+var variableKey = regexp.MustCompile(`^[A-Za-z0-9_]{1,255}$`)
+
+func checkVariable(inputs resource.PropertyMap) []plugin.CheckFailure {
+	failures := oneOf(inputs, "variableType", "env_var", "file")
+	if key, given := inputs["key"]; given && !variableKey.MatchString(key.StringValue()) {
+		failures = append(failures, failure("key", "got %q; only A-Z, a-z, 0-9 and _ are allowed, at most 255", key.StringValue())...)
+	}
+	if flag(inputs, "hidden") && !flag(inputs, "masked") {
+		failures = append(failures, failure("hidden", "a variable cannot be hidden without being masked: set masked too")...)
+	}
+	return failures
+}
+
+func (v variables) list(owner string) string { return join(v.owner+"s", owner, "variables") }
+
+// filter chooses the variable for these environments: there may be several with one key.
+func filter(scope string) *gitlab.GetProjectVariableOptions {
+	return &gitlab.GetProjectVariableOptions{Filter: &gitlab.VariableFilter{EnvironmentScope: scope}}
+}
+
+func (v variables) describe(inputs resource.PropertyMap) string {
+	return fmt.Sprintf("variable %s of %s %s (environments %s)", str(inputs, "key"), v.owner, str(inputs, v.owner),
+		str(inputs, "environmentScope"))
+}
+
+// told is a variable for GitLab; a hidden one is made by an attribute of its own.
+func (v variables) told(inputs resource.PropertyMap) map[string]any {
+	body := v.mapping.told(inputs)
+	if flag(inputs, "hidden") {
+		body["masked_and_hidden"] = true
+		body["masked"] = false
+	}
+	return body
+}
+
+// masking adds what a masked value must be like to GitLab's refusal of one.
+func masking(err error, inputs resource.PropertyMap) error {
+	if flag(inputs, "masked") && gitlab.HasStatusCode(err, http.StatusBadRequest) && strings.Contains(err.Error(), "value") {
+		return fmt.Errorf("%w; %s", err, maskedHint)
+	}
+	return err
+}
+
+func (v variables) create(ctx context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
+	owner := str(call.Inputs, v.owner)
+	made, err := v.request(ctx, http.MethodPost, v.list(owner), v.told(call.Inputs))
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot create %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
+	}
+	id := strings.Join([]string{owner, str(call.Inputs, "key"), str(call.Inputs, "environmentScope")}, ":")
+	return id, v.readable(made, call.Inputs), nil
+}
+
+// readable is a variable as GitLab tells it; the value of a hidden one it never tells.
+func (v variables) readable(told answer, inputs resource.PropertyMap) resource.PropertyMap {
+	outputs := v.found(told, inputs)
+	if told["hidden"] == true {
+		delete(outputs, "value")
+	}
+	return outputs
+}
+
+func (v variables) parts(id string) (owner, key, scope string, err error) {
+	parts := strings.SplitN(id, ":", 3)
+	if len(parts) < 2 {
+		return "", "", "", fmt.Errorf("the id %q of a variable: expected %s:key:environmentScope", id, v.owner)
+	}
+	if len(parts) == 2 {
+		parts = append(parts, "*")
+	}
+	return parts[0], parts[1], parts[2], nil
+}
+
+func (v variables) read(ctx context.Context, call *standin.Call) (resource.PropertyMap, bool, error) {
+	owner, key, scope, err := v.parts(call.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	found, err := v.request(ctx, http.MethodGet, v.list(owner)+"/"+join(key), filter(scope))
+	if isGone(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("cannot read %s: %w", v.describe(call.Inputs), err)
+	}
+	return v.readable(found, call.Inputs), true, nil
+}
+
+func (v variables) update(ctx context.Context, call *standin.Call) (resource.PropertyMap, error) {
+	owner, key, scope, err := v.parts(call.ID)
+	if err != nil {
+		return nil, err
+	}
+	// All of it, as officially: whether a value may be masked depends on the value.
+	body := v.mapping.told(call.Inputs)
+	delete(body, "key")
+	body["filter"] = map[string]any{"environment_scope": scope}
+	found, err := v.request(ctx, http.MethodPut, v.list(owner)+"/"+join(key), body)
+	if err != nil {
+		return nil, fmt.Errorf("cannot update %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
+	}
+	return v.readable(found, call.Inputs), nil
+}
+
+func (v variables) remove(ctx context.Context, call *standin.Call) error {
+	owner, key, scope, err := v.parts(call.ID)
+	if err != nil {
+		return err
+	}
+	_, err = v.request(ctx, http.MethodDelete, v.list(owner)+"/"+join(key), filter(scope))
+	if err != nil && !isGone(err) {
+		return fmt.Errorf("cannot delete %s: %w", v.describe(call.Inputs), err)
+	}
+	return nil
+}
+
+func (v variables) imported(id string) (resource.PropertyMap, error) {
+	owner, key, scope, err := v.parts(id)
+	return resource.PropertyMap{
+		resource.PropertyKey(v.owner): resource.NewProperty(owner),
+		"key":                         resource.NewProperty(key),
+		"environmentScope":            resource.NewProperty(scope),
+	}, err
+}
+
+func (v variables) performed() *standin.Resource {
+	return &standin.Resource{
+		Defaults: resource.PropertyMap{"environmentScope": resource.NewProperty("*")},
+		Replaces: []string{v.owner, "key", "environmentScope", "hidden"},
+		Mended:   v.mended(),
+		Check:    checkVariable,
+		Diff: func(call *standin.Call, diff *plugin.DiffResult) error {
+			if err := v.diff(call, diff); err != nil {
+				return err
+			}
+			inTheWay(call, diff, v.owner, "key", "environmentScope")
+			return nil
+		},
+		Create: v.create,
+		Read:   v.read,
+		Update: v.update,
+		Delete: v.remove,
+		Import: v.imported,
+	}
+}

@@ -1,0 +1,503 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"helm.sh/helm/v3/pkg/action"
+	helmrelease "helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"auto-devops/standins/pulumi/internal/standin"
+)
+
+const defaultReleaseTimeout = 300 // seconds
+
+// fromHelm are the outputs that Helm fills in, beside the inputs.
+const (
+	checksumKey resource.PropertyKey = "checksum"
+	namesKey    resource.PropertyKey = "resourceNames"
+	statusKey   resource.PropertyKey = "status"
+)
+
+type repositoryInputs struct {
+	Repo     string `json:"repo"`
+	CAFile   string `json:"caFile"`
+	CertFile string `json:"certFile"`
+	KeyFile  string `json:"keyFile"`
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+type releaseInputs struct {
+	Name                     string           `json:"name"`
+	Namespace                string           `json:"namespace"`
+	Chart                    string           `json:"chart"`
+	Version                  string           `json:"version"`
+	Devel                    bool             `json:"devel"`
+	Repository               repositoryInputs `json:"repositoryOpts"`
+	Values                   map[string]any   `json:"-"`
+	AllowNullValues          bool             `json:"allowNullValues"`
+	Atomic                   bool             `json:"atomic"`
+	CleanupOnFail            bool             `json:"cleanupOnFail"`
+	CreateNamespace          bool             `json:"createNamespace"`
+	DependencyUpdate         bool             `json:"dependencyUpdate"`
+	Description              string           `json:"description"`
+	DisableCRDHooks          bool             `json:"disableCRDHooks"`
+	DisableOpenAPIValidation bool             `json:"disableOpenapiValidation"`
+	DisableWebhooks          bool             `json:"disableWebhooks"`
+	ForceUpdate              bool             `json:"forceUpdate"`
+	Keyring                  string           `json:"keyring"`
+	Lint                     bool             `json:"lint"`
+	MaxHistory               int              `json:"maxHistory"`
+	Postrender               string           `json:"postrender"`
+	RecreatePods             bool             `json:"recreatePods"`
+	RenderSubchartNotes      bool             `json:"renderSubchartNotes"`
+	Replace                  bool             `json:"replace"`
+	ResetValues              bool             `json:"resetValues"`
+	ReuseValues              bool             `json:"reuseValues"`
+	SkipAwait                bool             `json:"skipAwait"`
+	SkipCRDs                 bool             `json:"skipCrds"`
+	TakeOwnership            bool             `json:"takeOwnership"`
+	Timeout                  int              `json:"timeout"`
+	Verify                   bool             `json:"verify"`
+	WaitForJobs              bool             `json:"waitForJobs"`
+}
+
+func (r releaseInputs) timeout() time.Duration {
+	return time.Duration(orElse(r.Timeout, defaultReleaseTimeout)) * time.Second
+}
+
+func (r releaseInputs) id() string { return r.Namespace + "/" + r.Name }
+
+func readRelease(properties resource.PropertyMap) (releaseInputs, error) {
+	var inputs releaseInputs
+	plain := properties.Copy()
+	// Values are anything, and files are not JSON.
+	delete(plain, "values")
+	delete(plain, "valueYamlFiles")
+	if err := standin.Decode(plain, &inputs); err != nil {
+		return inputs, err
+	}
+	var err error
+	inputs.Values, err = values(properties, inputs.AllowNullValues)
+	return inputs, err
+}
+
+func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	checked, err := p.Provider.Check(ctx, req)
+	if err != nil || len(checked.Failures) > 0 {
+		return checked, err
+	}
+	inputs := checked.Properties
+	if err := nameRelease(inputs, req); err != nil {
+		return plugin.CheckResponse{}, err
+	}
+	if !given(inputs, "namespace") {
+		inputs["namespace"] = resource.NewProperty(p.cluster.namespace())
+	}
+	waits := !inputs["skipAwait"].IsBool() || !inputs["skipAwait"].BoolValue()
+	if _, set := inputs["timeout"]; waits && !set {
+		inputs["timeout"] = resource.NewProperty(float64(defaultReleaseTimeout))
+	}
+	unknown := resource.MakeComputed(resource.NewProperty(""))
+	if inputs.ContainsUnknowns() {
+		inputs[checksumKey], inputs[namesKey] = unknown, unknown
+		return plugin.CheckResponse{Properties: inputs}, nil
+	}
+	if failure := p.computeRelease(ctx, inputs); failure != nil {
+		return plugin.CheckResponse{Properties: inputs, Failures: []plugin.CheckFailure{*failure}}, nil
+	}
+	return plugin.CheckResponse{Properties: inputs}, nil
+}
+
+func nameRelease(inputs resource.PropertyMap, req plugin.CheckRequest) error {
+	if given(inputs, "name") {
+		return nil
+	}
+	old := req.Olds["name"]
+	switch {
+	case old.IsString() && old.StringValue() != "":
+		inputs["name"] = old
+	case req.Autonaming != nil && req.Autonaming.Mode == plugin.AutonamingModeDisabled:
+		return fmt.Errorf("%s: autonaming is switched off for this stack, so name is required", req.URN)
+	case req.Autonaming != nil:
+		inputs["name"] = resource.NewProperty(req.Autonaming.ProposedName)
+	default:
+		name, err := resource.NewUniqueName(req.RandomSeed, req.URN.Name()+"-", 0, 0, nil)
+		if err != nil {
+			return fmt.Errorf("cannot make a name for %s: %w", req.URN, err)
+		}
+		inputs["name"] = resource.NewProperty(name)
+	}
+	return nil
+}
+
+// computeRelease merges the values and adds what the chart renders to the inputs, so that another content of a chart's files
+// is a difference.
+func (p *Provider) computeRelease(ctx context.Context, inputs resource.PropertyMap) *plugin.CheckFailure {
+	release, err := readRelease(inputs)
+	if err != nil {
+		return &plugin.CheckFailure{Reason: hide(err, inputs).Error()}
+	}
+	rendered, err := p.cluster.settings.render(ctx, release)
+	if err != nil {
+		return &plugin.CheckFailure{
+			Property: "chart", Reason: hide(err, inputs).Error() + ". Check the chart's name, version, values and repositoryOpts",
+		}
+	}
+	names, err := resourceNames(rendered.Manifest)
+	if err != nil {
+		return &plugin.CheckFailure{Property: "chart", Reason: hide(err, inputs).Error()}
+	}
+	merged := toHelmProperty(release.Values)
+	if files := inputs["valueYamlFiles"]; files.ContainsSecrets() {
+		merged = resource.MakeSecret(merged)
+	} else {
+		merged = keepSecret(merged, inputs["values"])
+	}
+	delete(inputs, "valueYamlFiles")
+	if len(release.Values) > 0 {
+		inputs["values"] = merged
+	}
+	inputs[checksumKey] = resource.NewProperty(checksum(rendered, !release.DisableWebhooks))
+	inputs[namesKey] = names
+	return nil
+}
+
+// toHelmProperty is toProperty for values, whose names are left as they are.
+func toHelmProperty(value any) resource.PropertyValue { return resource.NewPropertyValue(value) }
+
+func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResult, error) {
+	old, new := standin.PlainMap(req.OldInputs), standin.PlainMap(req.NewInputs)
+	if slices.Contains(req.IgnoreChanges, string(checksumKey)) {
+		new[checksumKey] = old[checksumKey]
+	}
+	changes, err := difference(old, new, []string{"name", "namespace"})
+	if err != nil {
+		return plugin.DiffResult{}, fmt.Errorf("cannot compare %s: %w", req.URN, err)
+	}
+	return result(changes), nil
+}
+
+func (p *Provider) createRelease(ctx context.Context, op *operation, req plugin.CreateRequest) (plugin.CreateResponse, error) {
+	if req.Preview {
+		return plugin.CreateResponse{Properties: req.Properties}, nil
+	}
+	inputs, err := readRelease(req.Properties)
+	if err != nil {
+		return plugin.CreateResponse{}, hide(err, req.Properties)
+	}
+	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	if err != nil {
+		return plugin.CreateResponse{}, p.releaseFailed("installing", inputs, err, req.Properties)
+	}
+	released, err := p.releases.install(ctx, config, inputs)
+	op.progress("")
+	state, kept := p.releaseState(req.Properties, config, inputs, released, err)
+	if err != nil && kept {
+		cause := p.releaseFailed("installing", inputs, err, req.Properties)
+		return plugin.CreateResponse{}, incomplete(inputs.id(), cause, p.releases.problems(ctx, released), state, req.Properties)
+	}
+	if err != nil {
+		return plugin.CreateResponse{Status: resource.StatusOK}, p.releaseFailed("installing", inputs, err, req.Properties)
+	}
+	return plugin.CreateResponse{ID: resource.ID(inputs.id()), Properties: state}, nil
+}
+
+func (p *Provider) updateRelease(ctx context.Context, op *operation, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	if req.Preview {
+		return plugin.UpdateResponse{Properties: previewUpdate(req)}, nil
+	}
+	inputs, err := readRelease(req.NewInputs)
+	if err != nil {
+		return plugin.UpdateResponse{}, hide(err, req.NewInputs)
+	}
+	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	if err != nil {
+		return plugin.UpdateResponse{}, p.releaseFailed("upgrading", inputs, err, req.NewInputs)
+	}
+	released, err := p.releases.upgrade(ctx, config, inputs)
+	op.progress("")
+	state, kept := p.releaseState(req.NewInputs, config, inputs, released, err)
+	if err != nil && kept {
+		cause := p.releaseFailed("upgrading", inputs, err, req.NewInputs)
+		return plugin.UpdateResponse{}, incomplete(inputs.id(), cause, p.releases.problems(ctx, released), state, req.NewInputs)
+	}
+	if err != nil {
+		return plugin.UpdateResponse{Status: resource.StatusOK}, p.releaseFailed("upgrading", inputs, err, req.OldInputs, req.NewInputs)
+	}
+	return plugin.UpdateResponse{Properties: state}, nil
+}
+
+// releaseState is the state of a release as Helm left it, and whether Helm has kept one at all.
+func (p *Provider) releaseState(
+	properties resource.PropertyMap, config *action.Configuration, inputs releaseInputs, released *helmrelease.Release, failed error,
+) (resource.PropertyMap, bool) {
+	if failed != nil {
+		found, err := action.NewGet(config).Run(inputs.Name)
+		if released == nil || err != nil {
+			return nil, false
+		}
+		released = found
+	}
+	return releaseCheckpoint(properties, released), true
+}
+
+func releaseCheckpoint(inputs resource.PropertyMap, released *helmrelease.Release) resource.PropertyMap {
+	state := inputs.Copy()
+	metadata := released.Chart.Metadata
+	state["version"] = resource.NewProperty(metadata.Version)
+	if names, err := resourceNames(released.Manifest); err == nil {
+		state[namesKey] = names
+	}
+	state[statusKey] = resource.NewPropertyValue(map[string]any{
+		"appVersion": metadata.AppVersion, "chart": metadata.Name, "name": released.Name, "namespace": released.Namespace,
+		"revision": released.Version, "status": released.Info.Status.String(), "version": metadata.Version,
+	})
+	state[inputsKey] = resource.MakeSecret(resource.NewProperty(inputs.Copy()))
+	return state
+}
+
+func (p *Provider) readRelease(_ context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
+	inputs, err := readRelease(req.Inputs)
+	if err != nil {
+		return plugin.ReadResponse{}, hide(err, req.Inputs)
+	}
+	inputs.Namespace, inputs.Name = splitAddress(string(req.ID))
+	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, nil)
+	if err != nil {
+		return plugin.ReadResponse{}, p.releaseFailed("reading", inputs, err, req.Inputs)
+	}
+	released, err := action.NewGet(config).Run(inputs.Name)
+	if errors.Is(err, driver.ErrReleaseNotFound) {
+		return plugin.ReadResponse{}, nil
+	}
+	if err != nil {
+		return plugin.ReadResponse{}, p.releaseFailed("reading", inputs, err, req.Inputs)
+	}
+	now := driftedRelease(req, inputs, released)
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{
+		ID: req.ID, Inputs: now, Outputs: releaseCheckpoint(now, released),
+	}}, nil
+}
+
+// driftedRelease are the inputs as the cluster has them. A revision that is not this resource's was made by someone else: then
+// the checksum is not that of the program's chart, so that the next update brings that back.
+func driftedRelease(req plugin.ReadRequest, inputs releaseInputs, released *helmrelease.Release) resource.PropertyMap {
+	now := req.Inputs.Copy()
+	if len(req.Inputs) == 0 {
+		now = resource.PropertyMap{
+			"name": resource.NewProperty(released.Name), "namespace": resource.NewProperty(released.Namespace),
+			"chart": resource.NewProperty(released.Chart.Metadata.Name), "version": resource.NewProperty(released.Chart.Metadata.Version),
+		}
+	}
+	if len(released.Config) > 0 && !reflect.DeepEqual(toHelmProperty(released.Config), toHelmProperty(inputs.Values)) {
+		now["values"] = keepSecret(toHelmProperty(released.Config), req.Inputs["values"])
+	}
+	before := req.State[statusKey]
+	if before.IsObject() && before.ObjectValue()["revision"].IsNumber() &&
+		int(before.ObjectValue()["revision"].NumberValue()) != released.Version {
+		now[checksumKey] = resource.NewProperty(checksum(released, !inputs.DisableWebhooks))
+	}
+	if given(now, "version") && req.State["version"].HasValue() &&
+		req.State["version"].StringValue() != released.Chart.Metadata.Version {
+		now["version"] = resource.NewProperty(released.Chart.Metadata.Version)
+	}
+	return now
+}
+
+func (p *Provider) deleteRelease(_ context.Context, op *operation, req plugin.DeleteRequest) error {
+	inputs, err := readRelease(req.Inputs)
+	if err != nil {
+		return hide(err, req.Inputs)
+	}
+	inputs.Namespace, inputs.Name = splitAddress(string(req.ID))
+	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	if err != nil {
+		return p.releaseFailed("uninstalling", inputs, err, req.Inputs)
+	}
+	uninstall := action.NewUninstall(config)
+	uninstall.IgnoreNotFound = true
+	uninstall.DisableHooks = inputs.DisableWebhooks
+	uninstall.Wait = inputs.Atomic || !inputs.SkipAwait
+	uninstall.Timeout = inputs.timeout()
+	done, err := uninstall.Run(inputs.Name)
+	if err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+		return p.releaseFailed("uninstalling", inputs, err, req.Inputs)
+	}
+	if done != nil && done.Info != "" {
+		op.warn(done.Info)
+	}
+	return nil
+}
+
+// releaseFailed is the error of an operation on a release, without secrets.
+func (p *Provider) releaseFailed(doing string, inputs releaseInputs, err error, properties ...resource.PropertyMap) error {
+	about := fmt.Sprintf("%s Release %s (chart %s)", doing, inputs.id(), inputs.Chart)
+	switch {
+	case unreachable(err):
+		return fmt.Errorf("%s: %w", about, p.cluster.explain(err))
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("not ready after its timeout of %v: %w", inputs.timeout(), err)
+	case strings.Contains(err.Error(), "another operation (install/upgrade/rollback) is in progress"):
+		err = fmt.Errorf("%w: an earlier one was interrupted. `helm rollback -n %s %s` ends it, or `helm uninstall` where there is no "+
+			"revision to go back to", err, inputs.Namespace, inputs.Name)
+	case strings.Contains(err.Error(), "cannot re-use a name that is still in use"):
+		err = fmt.Errorf("%w: import the release (pulumi import), or `helm uninstall -n %s %s`", err, inputs.Namespace, inputs.Name)
+	case errors.Is(err, driver.ErrNoDeployedReleases), errors.Is(err, driver.ErrReleaseNotFound):
+		err = fmt.Errorf("%w. It was uninstalled behind Pulumi's back: pulumi refresh notices, and pulumi up installs it anew", err)
+	}
+	return hide(fmt.Errorf("%s: %w", about, err), properties...)
+}
+
+// releases are Helm's actions on one cluster.
+type releases struct{ cluster *cluster }
+
+// configure makes what an action of Helm's needs; its words about waiting go to the progress display.
+func (r *releases) configure(namespace string, repository repositoryInputs, op *operation) (*action.Configuration, error) {
+	clients, err := r.cluster.clients()
+	if err != nil {
+		return nil, err
+	}
+	loader, err := r.cluster.settings.loader(namespace)
+	if err != nil {
+		return nil, err
+	}
+	log := func(format string, args ...any) {
+		if message := fmt.Sprintf(format, args...); op != nil && strings.Contains(message, "not ready") {
+			op.progress("Waiting: " + message)
+		}
+	}
+	config := &action.Configuration{}
+	if err := config.Init(&restGetter{clients, loader}, namespace, r.cluster.settings.HelmReleaseSettings.Driver, log); err != nil {
+		return nil, err
+	}
+	config.RegistryClient, err = r.cluster.settings.registryClient(repository)
+	return config, err
+}
+
+func (r *releases) install(ctx context.Context, config *action.Configuration, inputs releaseInputs) (*helmrelease.Release, error) {
+	install := action.NewInstall(config)
+	install.SetRegistryClient(config.RegistryClient)
+	loaded, _, err := r.cluster.settings.chartOf(inputs, &install.ChartPathOptions, config.RegistryClient)
+	if err != nil {
+		return nil, err
+	}
+	if install.PostRenderer, err = postRenderer(inputs); err != nil {
+		return nil, err
+	}
+	install.ReleaseName, install.Namespace = inputs.Name, inputs.Namespace
+	install.CreateNamespace = inputs.CreateNamespace
+	install.DisableHooks = inputs.DisableWebhooks
+	install.Wait, install.WaitForJobs = !inputs.SkipAwait, !inputs.SkipAwait && inputs.WaitForJobs
+	install.Timeout = inputs.timeout()
+	install.Atomic = inputs.Atomic
+	install.Devel, install.DependencyUpdate = inputs.Devel, inputs.DependencyUpdate
+	install.SkipCRDs = inputs.SkipCRDs
+	install.SubNotes = inputs.RenderSubchartNotes
+	install.DisableOpenAPIValidation = inputs.DisableOpenAPIValidation
+	install.Replace = inputs.Replace
+	install.Description = inputs.Description
+	install.TakeOwnership = inputs.TakeOwnership
+	return install.RunWithContext(ctx, loaded, inputs.Values)
+}
+
+func (r *releases) upgrade(ctx context.Context, config *action.Configuration, inputs releaseInputs) (*helmrelease.Release, error) {
+	upgrade := action.NewUpgrade(config)
+	upgrade.SetRegistryClient(config.RegistryClient)
+	loaded, _, err := r.cluster.settings.chartOf(inputs, &upgrade.ChartPathOptions, config.RegistryClient)
+	if err != nil {
+		return nil, err
+	}
+	if upgrade.PostRenderer, err = postRenderer(inputs); err != nil {
+		return nil, err
+	}
+	upgrade.Namespace = inputs.Namespace
+	upgrade.DisableHooks = inputs.DisableWebhooks || inputs.DisableCRDHooks
+	upgrade.Wait, upgrade.WaitForJobs = !inputs.SkipAwait, !inputs.SkipAwait && inputs.WaitForJobs
+	upgrade.Timeout = inputs.timeout()
+	upgrade.Atomic, upgrade.CleanupOnFail = inputs.Atomic, inputs.CleanupOnFail
+	upgrade.Devel, upgrade.DependencyUpdate = inputs.Devel, inputs.DependencyUpdate
+	upgrade.SkipCRDs = inputs.SkipCRDs
+	upgrade.SubNotes = inputs.RenderSubchartNotes
+	upgrade.DisableOpenAPIValidation = inputs.DisableOpenAPIValidation
+	upgrade.Force, upgrade.Recreate = inputs.ForceUpdate, inputs.RecreatePods
+	upgrade.ResetValues, upgrade.ReuseValues = inputs.ResetValues, inputs.ReuseValues
+	upgrade.MaxHistory = inputs.MaxHistory
+	upgrade.Description = inputs.Description
+	upgrade.TakeOwnership = inputs.TakeOwnership
+	return upgrade.RunWithContext(ctx, inputs.Name, loaded, inputs.Values)
+}
+
+// problems looks closer at the objects of a release that failed.
+func (r *releases) problems(ctx context.Context, released *helmrelease.Release) []string {
+	clients, err := r.cluster.clients()
+	if err != nil || released == nil {
+		return nil
+	}
+	objects, err := objectsOf(released.Manifest)
+	if err != nil {
+		return nil
+	}
+	var problems []string
+	for _, object := range objects {
+		look, _, err := awaiterOf(object)
+		if err != nil || look == nil {
+			continue
+		}
+		client, err := clients.on(object.GroupVersionKind(), orElse(object.GetNamespace(), released.Namespace))
+		if err != nil {
+			continue
+		}
+		live, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("%s %s: %v", object.GetKind(), object.GetName(), err))
+			continue
+		}
+		if found, err := look(ctx, clients, live); err == nil && !found.ready {
+			for _, problem := range found.problems(ctx) {
+				problems = append(problems, fmt.Sprintf("%s %s: %s", live.GetKind(), live.GetName(), problem))
+			}
+		}
+	}
+	return problems
+}
+
+// restGetter gives Helm this provider's connection, with a release's namespace as the default one.
+type restGetter struct {
+	clients *clients
+	loader  clientcmd.ClientConfig
+}
+
+// ToRESTConfig has no limit for a whole request: Helm watches its hooks.
+func (g *restGetter) ToRESTConfig() (*rest.Config, error) {
+	config := rest.CopyConfig(g.clients.config)
+	config.Timeout = 0
+	return config, nil
+}
+
+func (g *restGetter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
+	discoverer, err := discovery.NewDiscoveryClientForConfig(g.clients.config)
+	if err != nil {
+		return nil, err
+	}
+	return memory.NewMemCacheClient(discoverer), nil
+}
+
+func (g *restGetter) ToRESTMapper() (meta.RESTMapper, error) { return g.clients.mapper, nil }
+
+func (g *restGetter) ToRawKubeConfigLoader() clientcmd.ClientConfig { return g.loader }
