@@ -84,6 +84,23 @@ def up(log: StepLog, machine: Machine) -> str:
     return note or "already runs"
 
 
+def start(log: StepLog, machine: Machine) -> str:
+    """Switch on a machine that has been made, and wait until it has booted and SSH answers."""
+    found = container(machine)
+    if found.status != "running":
+        log.awaiting(f"{machine.name} to start")
+        found.start()
+    _plug(log, machine)
+    wait_ready(log, machine)
+    return machine.address
+
+
+def running() -> list[Machine]:
+    """The machines that are switched on."""
+    names = {found.name for found in engine.client().containers.list(filters={"label": LABEL})}
+    return [machine for machine in (*MACHINES, *SPARES) if container_name(machine) in names]
+
+
 def restart(log: StepLog, machine: Machine) -> None:
     """Reboot the machine and wait until it is back."""
     log.awaiting(f"{machine.name} to shut down")
