@@ -49,6 +49,12 @@ def attached() -> bool:
     return all(_in_place(name) for name in _PLACES)
 
 
+def in_use() -> bool:
+    """Whether anything of it is mounted."""
+    places = {str(place) for place in _PLACES.values()}
+    return any(point in places or Path(point).is_relative_to(paths.STORAGE) for point in _mount_points())
+
+
 def provide(again: str) -> None:
     """Put the lab's files in place before anything uses them, and say so where there was something to do."""
     if attached():

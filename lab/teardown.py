@@ -16,7 +16,7 @@ from lab.steps import LabError, Plan, StepLog, wait_until
 
 def run() -> bool:
     """Remove the lab; returns whether there was anything to remove."""
-    if not (paths.LAB.exists() or paths.RUN.exists() or storage.attached() or tools.processes()):
+    if not (paths.LAB.exists() or paths.RUN.exists() or storage.in_use() or tools.processes()):
         return False
     storage.provide("make down")
     plan = Plan(again="make down")
