@@ -45,7 +45,10 @@ def answering(log: StepLog) -> list[str]:
 def wait_for(log: StepLog, names: Sequence[str], seconds: float) -> str:
     """Wait until all of these, once named by `answering`, answer. A LabError names those that do not."""
     deadline = time.monotonic() + seconds
-    for check in _everything() if names else ():
+    checks = _everything() if names else []
+    if names and not checks:
+        raise LabError("the stack's outputs, which tell where all of that is, cannot be read", "`make status` says why")
+    for check in checks:
         while check[0] in names and (problem := _problem(log, *check, seconds=10)):
             if time.monotonic() > deadline:
                 raise LabError(f"not within {elapsed(seconds)}: {problem}", "`make shell` opens the workstation")
@@ -164,12 +167,13 @@ def _names(outputs: dict[str, Any]) -> list[Check]:
     domain, addresses = outputs["domain"], outputs["addresses"]
     expected = {"ns": addresses["dns"], "docker": addresses["registry"]}
     expected |= {name: addresses[name] for name in ("registry", "gitlab", "k8s")}
-    # Any name below k8s is an application's.
-    expected |= {f"app-{secrets.token_hex(4)}.k8s": addresses["k8s"]}
-    return [
+    checks = [
         (f"name {name}.{domain}", f"dig +short {shlex.quote(f'{name}.{domain}')}", address)
         for name, address in expected.items()
     ]
+    # Any name below k8s is an application's.
+    application = f"app-{secrets.token_hex(4)}.k8s.{domain}"
+    return [*checks, (f"names *.k8s.{domain}", f"dig +short {application}", addresses["k8s"])]
 
 
 def _services(outputs: dict[str, Any]) -> list[Check]:
