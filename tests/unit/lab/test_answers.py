@@ -43,7 +43,7 @@ class Workstation(StepLog):
 def workstation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workstation:
     """A workstation of a stack that is up."""
     monkeypatch.setattr(stack, "outputs", lambda: OUTPUTS)
-    monkeypatch.setattr(verify.time, "sleep", lambda _: None)
+    monkeypatch.setattr("lab.verify.time.sleep", lambda _: None)
     return Workstation(tmp_path / "log")
 
 
