@@ -1,20 +1,33 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down shell status unit standins lint test bench bench-nodes bench-push
+.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins lint test bench bench-nodes bench-push
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
+# FRESH=1: from nothing, also where a kept state of the same sources would do.
 up: ## bring up the lab and stack dev; again: continues, or changes nothing; GITLAB=official takes GitLab's own images
-	@$(LAB) up $(if $(GITLAB),--gitlab $(GITLAB))
+	@$(LAB) up $(if $(GITLAB),--gitlab $(GITLAB)) $(if $(FRESH),--fresh)
 
 preview: ## what `pulumi up` would do to stack dev
 	@$(LAB) preview
 
 down: ## remove the lab; caches stay
 	@$(LAB) down
+
+lab-save: ## keep the whole lab as it is now: NAME=…
+	@$(LAB) save "$(NAME)"
+
+lab-load: ## bring the lab back to a kept state, whatever runs now: NAME=…; FORCE=1 also one of other sources
+	@$(LAB) load "$(NAME)" $(if $(FORCE),--force)
+
+lab-states: ## which states are kept
+	@$(LAB) states
+
+lab-forget: ## remove a kept state: NAME=…
+	@$(LAB) forget "$(NAME)"
 
 # CMD reaches the shell through the environment and unexpanded: quotes and dollars in it stay as they are.
 # Make itself ends with 2 whatever the command's status was; `lab/bootstrap.sh shell --command '…'` ends with that.

@@ -27,7 +27,9 @@ from lab import (
     originals,
     paths,
     stack,
+    states,
     status,
+    storage,
     teardown,
     tools,
     verify,
@@ -63,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     for each in (up, only_machines):
         help_text = "whose images and charts of GitLab's a new lab takes; one that is there goes on with its own"
         each.add_argument("--gitlab", choices=originals.CHOICES, help=help_text)
+    up.add_argument(
+        "--fresh", action="store_true", help=f"make everything anew, also where state `{states.UP}` would do"
+    )
     commands.add_parser("preview", help="what `pulumi up` would do")
     commands.add_parser("down", help="remove the lab; caches stay")
     commands.add_parser("status", help="what runs, and which tools are used")
@@ -77,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     restart.add_argument("name", choices=names)
     stop = commands.add_parser("stop", help="switch a machine off; restart switches it on")
     stop.add_argument("name", choices=names)
+    save = commands.add_parser("save", help="keep the lab as it is now under a name")
+    save.add_argument("name")
+    load = commands.add_parser("load", help="bring the lab back to a state that was kept, whatever runs now")
+    load.add_argument("name")
+    load.add_argument("--force", action="store_true", help="also one that was made from other sources")
+    commands.add_parser("states", help="which states are kept")
+    forget = commands.add_parser("forget", help="remove a state that was kept")
+    forget.add_argument("name")
     shell = commands.add_parser("shell", help="open a machine, or run one command there")
     shell.add_argument("name", nargs="?", default=WORKSTATION.name, choices=names)
     shell.add_argument("--command", dest="line", default="", help="run this line and return its exit status")
@@ -86,11 +99,13 @@ def _parser() -> argparse.ArgumentParser:
 def _dispatch(chosen: argparse.Namespace) -> int:
     match chosen.command:
         case "up":
-            return _up(chosen.gitlab)
+            return _up(chosen.gitlab, chosen.fresh)
         case "machines":
+            sources = states.sources_key()
             plan = Plan(again="python -m lab machines")
             add_machines(plan, chosen.gitlab)
             _run(plan)
+            states.note_made("machines", sources)
             return 0
         case "preview":
             _run(_prepared("make preview"))
@@ -128,24 +143,59 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             plan.add(f"stop {each.name}", lambda log: machines.stop(log, each))
             _run(plan)
             return 0
+        case "save" | "load" | "forget" | "states":
+            return _states(chosen)
         case "shell":
             return _shell(machine(chosen.name), chosen.line)
     raise AssertionError(chosen.command)
 
 
-def _up(gitlab: str | None) -> int:
+def _up(gitlab: str | None, fresh: bool) -> int:
     started = time.monotonic()
+    sources = states.sources_key()
+    state = None if fresh or paths.LAB.exists() else states.usable_for_up(sources, gitlab)
+    if state:
+        console.print(
+            f"State {state.name} of {state.saved}, made from the same sources, is where this begins; "
+            "`make up FRESH=1` makes everything anew."
+        )
+        with _alone():
+            states.load_plan(state).run()
     plan = _prepared("make up", gitlab)
     plan.add("pulumi up", stack.up, plan.names())
     plan.add("workstation", workstation.set_up, ["pulumi up"])
     plan.add("verify", verify.run, ["workstation"])
     plan.add("first pipelines", verify.answers, ["workstation"])
     _run(plan)
+    states.note_made("up", sources)
     console.print()
     status.show_tools()
     console.print()
     status.show_summary()
     console.print(f"\nUp in {elapsed(time.monotonic() - started)}.")
+    return 0
+
+
+def _states(chosen: argparse.Namespace) -> int:
+    if chosen.command == "states":
+        status.show_states()
+        return 0
+    started = time.monotonic()
+    with _alone():
+        if chosen.command == "save":
+            states.save_plan(chosen.name).run()
+            console.print(f"State {chosen.name} is kept after {elapsed(time.monotonic() - started)}.")
+            return 0
+        state = states.find(chosen.name)
+        if chosen.command == "load":
+            if not chosen.force:
+                states.check_sources(state, states.sources_key())
+            states.load_plan(state).run()
+            console.print(f"The lab is as of {state.saved} again, after {elapsed(time.monotonic() - started)}.")
+            return 0
+        plan = Plan(f"python -m lab forget {state.name}", logs=paths.STORAGE_LOGS)
+        plan.add(f"forget {state.name}", partial(states.forget, name=state.name))
+        plan.run()
     return 0
 
 
@@ -170,6 +220,7 @@ def _prepared(again: str, gitlab: str | None = None) -> Plan:
 
 def _run(plan: Plan) -> None:
     with _alone():
+        storage.provide(plan.again)
         plan.run()
 
 

@@ -11,7 +11,7 @@ venv=$cache/venv
 
 packages=(
   debootstrap skopeo docker.io containerd runc iptables iproute2 openssh-client openssl tar git
-  shellcheck ca-certificates debian-archive-keyring
+  shellcheck ca-certificates debian-archive-keyring xfsprogs e2fsprogs
 )
 
 problems=()

@@ -13,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -27,6 +29,7 @@ _DAEMONS = ("dockerd", "containerd")
 # Made by the daemons whatever their settings say. Parents come last.
 _STRAY_FOLDERS = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
 _STRAY = paths.RUN / "stray-folders"
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def client(timeout: int = 120) -> docker.DockerClient:
@@ -102,10 +105,61 @@ def down(log: StepLog) -> None:
             time.sleep(0.1)
 
 
+@contextmanager
+def paused(log: StepLog) -> Iterator[None]:
+    """Hold every container still: none of its processes gets on."""
+    log.awaiting("the machines to hold still")
+    held = client().containers.list()
+    try:
+        for each in held:
+            each.pause()
+        yield
+    finally:
+        for each in held:
+            each.reload()
+            if each.status == "paused":
+                each.unpause()
+
+
+def cut_power(log: StepLog) -> int:
+    """End every container's processes at once, and then the engine's own; returns how many containers there were.
+
+    For a lab whose files are thrown away. Needs no engine that answers.
+    """
+    found = shims()
+    identifiers = [_container_id(pid) for pid in found]
+    for shim in found:
+        for child in _children(shim):
+            _end(child)
+    if _pid("containerd") and _pid("dockerd"):
+        log.awaiting("the engine to put its containers' leftovers away")
+        deadline = time.monotonic() + 5
+        while shims() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    for daemon in _DAEMONS:
+        pid = _pid(daemon)
+        if pid is not None:
+            _end(pid)
+    for shim in shims():
+        for child in _children(shim):
+            _end(child)
+        _end(shim)
+    wait_until(log, "the end of the engine's processes", lambda: not processes(), 10)
+    for identifier in identifiers:
+        _remove_cgroups(identifier)
+    unmount_below(paths.RUN, log)
+    unmount_below(paths.DOCKER_DATA / "overlay2", log)
+    # Sockets and the like of processes that are gone; what belongs to the network and the kernel stays.
+    for name in ("docker", "containerd"):
+        shutil.rmtree(paths.RUN / name, ignore_errors=True)
+    paths.DOCKER_SOCKET.unlink(missing_ok=True)
+    _CONTAINERD_SOCKET.unlink(missing_ok=True)
+    return len(found)
+
+
 def remove_files(log: StepLog) -> None:
     """Remove what the daemons leave outside the cache, once they have ended."""
-    for folder in (paths.RUN, paths.DOCKER_DATA, paths.CONTAINERD_DATA):
-        unmount_below(folder, log)
+    unmount_below(paths.RUN, log)
     for folder in map(Path, _STRAY.read_text().split() if _STRAY.exists() else ()):
         # Only those that were not there before, and that nobody else has put something in since.
         if folder.is_dir() and not any(folder.iterdir()):
@@ -159,9 +213,38 @@ def _pid(name: str) -> int | None:
     return pid if words and Path(words[0]).name == name and str(paths.RUN) in " ".join(words) else None
 
 
+def _container_id(shim: int) -> str:
+    words = _command_line(shim)
+    return words[words.index("-id") + 1] if "-id" in words[:-1] else ""
+
+
+def _children(pid: int) -> list[int]:
+    """A shim's children: its container's first process, and what was begun there from outside."""
+    try:
+        return [int(word) for file in Path(f"/proc/{pid}/task").glob("*/children") for word in file.read_text().split()]
+    except OSError:
+        return []
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _remove_cgroups(container: str) -> None:
+    """What an engine that was ended could not remove: a container of that id would be started into them."""
+    if not container:
+        return
+    for root in (*_CGROUPS.glob(f"*/docker/{container}"), *_CGROUPS.glob(f"docker/{container}")):
+        for folder, _, _ in os.walk(root, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
+
+
 def _start(log: StepLog, name: str, arguments: str) -> None:
     words = [name, *shlex.split(arguments)]
     log.write("$ " + " ".join(words))
+    paths.LOGS.mkdir(parents=True, exist_ok=True)
     output = paths.LOGS / f"{name}.log"
     with output.open("ab") as file:
         process = subprocess.Popen(

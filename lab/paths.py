@@ -18,6 +18,15 @@ MIRROR_REGISTRY = CACHE / "mirror/registry"
 MIRROR_APT = CACHE / "mirror/apt"
 LOCK = CACHE / "lock"
 
+# Where the lab's files really are: lab/storage.py.
+STORAGE = CACHE / "storage"
+DISK = STORAGE / "disk.xfs"
+DISK_MOUNT = STORAGE / "disk"
+IMAGE = DISK_MOUNT / "lab.img"
+LIVE = STORAGE / "live"
+STATES = STORAGE / "states"
+STORAGE_LOGS = STORAGE / "logs"
+
 # The running lab: everything below goes with `make down`.
 LAB = CACHE / "lab"
 SSH_KEY = LAB / "ssh/id_ed25519"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from docker.errors import NotFound
 from rich.table import Table
 
-from lab import engine, machines, originals, stack, tools
+from lab import engine, machines, originals, paths, stack, states, storage, tools
 from lab.inventory import MACHINES
 from lab.steps import LabError, console
 
@@ -43,6 +43,22 @@ def show() -> int:
         return 1
     console.print(f"Stack {stack.STACK}: " + str(outputs.get("registryUrl", "not up yet")))
     return 0 if complete and outputs else 1
+
+
+def show_states() -> None:
+    """Print which states are kept, and whether they are of the sources that are here."""
+    found = states.all_states()
+    if not found:
+        console.print("No state is kept. `python -m lab save NAME` keeps the lab as it is.")
+        return
+    here = states.sources_key()
+    table = _table("state", "kept", "after", "machines", "services", "sources")
+    for state in found:
+        same = "the same" if state.sources == here else "others"
+        table.add_row(state.name, state.saved, state.made_by, str(len(state.machines)), str(len(state.answers)), same)
+    console.print(table)
+    if storage.used():
+        console.print(f"The lab's disk with all of them: {storage.used() / 2**30:.1f} GiB in {paths.DISK}")
 
 
 def show_tools() -> None:

@@ -130,11 +130,15 @@ class Step:
 
 
 class Plan:
-    """Steps and their order. `run` carries them out and ends with the first failure's SystemExit."""
+    """Steps and their order. `run` carries them out and ends with the first failure's SystemExit.
 
-    def __init__(self, again: str) -> None:
+    `again` is the command that goes on after a failure, `logs` where each step's log goes.
+    """
+
+    def __init__(self, again: str, logs: Path = paths.LOGS) -> None:
         self._steps: dict[str, Step] = {}
-        self._again = again
+        self.again = again
+        self._logs = logs
 
     def add(self, name: str, action: Action, after: Sequence[str] = ()) -> str:
         """Add a step; returns its name for later steps' `after`."""
@@ -175,7 +179,7 @@ class Plan:
                     ready = [s for s in waiting.values() if finished.issuperset(s.after)]
                     for step in ready:
                         del waiting[step.name]
-                        step.log = StepLog(paths.LOGS / (step.name.replace(" ", "-").replace("/", "-") + ".log"))
+                        step.log = StepLog(self._logs / (step.name.replace(" ", "-").replace("/", "-") + ".log"))
                         step.started = time.monotonic()
                         running[step.name] = step
                         threading.Thread(target=work, args=(step,), name=step.name, daemon=True).start()
@@ -201,7 +205,7 @@ class Plan:
             console.print(f"  [dim]│[/] {escape(line)}")
         console.print(f"Log: {step.log.path}")
         fix = getattr(step.error, "fix", "") or "fix what it names"
-        console.print(f"To go on: {escape(fix)}, then `{self._again}` continues where it stopped.")
+        console.print(f"To go on: {escape(fix)}, then `{self.again}` continues where it stopped.")
 
 
 def end_children() -> None:

@@ -9,15 +9,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-from lab import engine, images, kernel, machines, mirror, network, paths, stack, tools
+from lab import engine, images, kernel, machines, mirror, network, paths, stack, storage, tools
 from lab.inventory import BRIDGE
 from lab.steps import LabError, Plan, StepLog, wait_until
 
 
 def run() -> bool:
     """Remove the lab; returns whether there was anything to remove."""
-    if not (paths.LAB.exists() or paths.RUN.exists() or _containers_left() or tools.processes()):
+    if not (paths.LAB.exists() or paths.RUN.exists() or storage.in_use() or tools.processes()):
         return False
+    storage.provide("make down")
     plan = Plan(again="make down")
     plan.add("end pulumi", _end_pulumi)
     ended: list[int] = []
@@ -26,8 +27,8 @@ def run() -> bool:
     plan.add("remove network", network.down, ["end engine"])
     plan.add("check", partial(_check, ended=ended), ["remove network"])
     plan.run()
-    # The steps' own logs are in here.
-    shutil.rmtree(paths.LAB, ignore_errors=not paths.LAB.exists())
+    # The steps' own logs are in there, and it is in the lab's file system.
+    storage.put_away("make down")
     shutil.rmtree(paths.BUILD, ignore_errors=not paths.BUILD.exists())
     return True
 

@@ -7,6 +7,7 @@ import secrets
 import shlex
 import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from lab import machines, stack
@@ -17,6 +18,8 @@ FIRST_PIPELINE_SECONDS = 900
 """The first pipelines compile a web framework and all below it, each twice, on the cores of one computer."""
 PIPELINES_EVERY_SECONDS = 10
 """How often GitLab is asked for the pipelines: each time is a login on the workstation, and the cores are busy."""
+Check = tuple[str, str, str]
+"""What is checked, the shell line for the workstation, and what it has to say."""
 ENDED_WITHOUT_DEPLOYMENT = ("failed", "canceled", "skipped")
 
 
@@ -25,18 +28,67 @@ def run(log: StepLog) -> str:
     outputs = stack.outputs()
     checks = [*_names(outputs), *_services(outputs)]
     problems = []
-    for what, line, expected in checks:
-        log.awaiting(what)
-        try:
-            found = log.run(machines.ssh_command(WORKSTATION, f"bash -lc {shlex.quote(line)}")).strip()
-        except LabError as error:
-            problems.append(f"{what}: {error}")
-            continue
-        if expected not in found:
-            problems.append(f"{what}: expected {expected!r}, `{line}` on the workstation says {found!r}")
+    for check in checks:
+        problem = _problem(log, *check)
+        if problem:
+            problems.append(problem)
     if problems:
         raise LabError("; ".join(problems), "`make shell` opens the workstation")
     return f"{len(checks)} checks from the workstation"
+
+
+def answering(log: StepLog) -> list[str]:
+    """Names of the services and projects that answer now; none where there is no stack yet."""
+    return [check[0] for check in _everything() if not _problem(log, *check, seconds=10)]
+
+
+def wait_for(log: StepLog, names: Sequence[str], seconds: float) -> str:
+    """Wait until all of these, once named by `answering`, answer. A LabError names those that do not."""
+    deadline = time.monotonic() + seconds
+    checks = _everything() if names else []
+    if names and not checks:
+        raise LabError("the stack's outputs, which tell where all of that is, cannot be read", "`make status` says why")
+    for check in checks:
+        while check[0] in names and (problem := _problem(log, *check, seconds=10)):
+            if time.monotonic() > deadline:
+                raise LabError(f"not within {elapsed(seconds)}: {problem}", "`make shell` opens the workstation")
+            time.sleep(0.5)
+    return f"{len(names)} services answer"
+
+
+def _problem(log: StepLog, what: str, line: str, expected: str, seconds: int | None = None) -> str:
+    """What is wrong with one check's answer; nothing where it is as expected."""
+    log.awaiting(what)
+    bounded = f"timeout {seconds} bash -lc" if seconds else "bash -lc"
+    try:
+        found = log.run(machines.ssh_command(WORKSTATION, f"{bounded} {shlex.quote(line)}")).strip()
+    except LabError as error:
+        return f"{what}: {error}"
+    return "" if expected in found else f"{what}: expected {expected!r}, `{line}` on the workstation says {found!r}"
+
+
+def _everything() -> list[Check]:
+    """What can answer, with all that tells a machine that is back from one that only looks so."""
+    try:
+        outputs = stack.outputs()
+    except LabError:
+        return []
+    if "registryUrl" not in outputs:
+        return []
+    # A node is Ready until the cluster has missed it for a while; its kubelet answers or not.
+    kubelets = (
+        "kubectl get nodes -o name | while IFS=/ read -r _ node; do "
+        "kubectl get --raw /api/v1/nodes/$node/proxy/healthz || exit; done"
+    )
+    projects = [
+        (
+            f"project {name}",
+            f"curl -s -o /dev/null -w '%{{http_code}}' {shlex.quote(project['serviceUrl'] + '/ping')}",
+            "200",
+        )
+        for name, project in outputs.get("projects", {}).items()
+    ]
+    return [*_names(outputs), *_services(outputs), ("Kubernetes' kubelets", kubelets, "ok"), *projects]
 
 
 def answers(log: StepLog) -> str:
@@ -111,19 +163,20 @@ def _json(text: str) -> object:
         return None
 
 
-def _names(outputs: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _names(outputs: dict[str, Any]) -> list[Check]:
     domain, addresses = outputs["domain"], outputs["addresses"]
     expected = {"ns": addresses["dns"], "docker": addresses["registry"]}
     expected |= {name: addresses[name] for name in ("registry", "gitlab", "k8s")}
-    # Any name below k8s is an application's.
-    expected |= {f"app-{secrets.token_hex(4)}.k8s": addresses["k8s"]}
-    return [
+    checks = [
         (f"name {name}.{domain}", f"dig +short {shlex.quote(f'{name}.{domain}')}", address)
         for name, address in expected.items()
     ]
+    # Any name below k8s is an application's.
+    application = f"app-{secrets.token_hex(4)}.k8s.{domain}"
+    return [*checks, (f"names *.k8s.{domain}", f"dig +short {application}", addresses["k8s"])]
 
 
-def _services(outputs: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _services(outputs: dict[str, Any]) -> list[Check]:
     curl = "curl --fail --silent --show-error --output /dev/null --write-out '%{http_code}'"
     return [
         ("registry over trusted HTTPS", f"{curl} {shlex.quote(outputs['registryUrl'] + '/v2/')}", "200"),

@@ -1,0 +1,1 @@
+"""Unit tests of the lab's own code: what needs no machine."""
