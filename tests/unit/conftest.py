@@ -171,3 +171,34 @@ def other_stack(keys: Path) -> recording.Recorder:
         "kubernetes": "https://mirror.corp/k8s",
     }
     return run_with(settings, ["registry"])
+
+
+Certify = Callable[..., tuple[Path, Path]]
+
+
+@pytest.fixture
+def certify(tmp_path: Path) -> Certify:
+    """Makes a CA of one's own: certificate and key file."""
+
+    def make(
+        *, days: int = 3650, ca: bool = True, passphrase: bytes | None = None, name: str = "own"
+    ) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+        certificate = (
+            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+            .not_valid_before(end - datetime.timedelta(days=4000))
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        paths = tmp_path / f"{name}.crt", tmp_path / f"{name}.key"
+        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+        paths[1].write_bytes(
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        )
+        return paths
+
+    return make

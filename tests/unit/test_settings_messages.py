@@ -7,6 +7,7 @@ program changed nothing. What differs from run to run is replaced: directories b
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,46 +20,61 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from syrupy.assertion import SnapshotAssertion
 
 import settings
+from settings import files
 from settings.problems import report
-from tests.unit import test_settings, test_settings_projects
-from tests.unit.conftest import ROOT
-from tests.unit.test_settings import Certify, drop, own, put
-from tests.unit.test_settings_projects import HELLO
+from tests.unit import (
+    test_settings,
+    test_settings_ca,
+    test_settings_ci,
+    test_settings_dns,
+    test_settings_gitlab,
+    test_settings_kubernetes,
+    test_settings_machines,
+    test_settings_mirrors,
+    test_settings_placement,
+    test_settings_projects,
+    test_settings_registry,
+)
+from tests.unit.conftest import ROOT, Certify
+from tests.unit.settings_cases import HELLO, Bad, Config, Spoil, drop, own, put, several
 
-certify = test_settings.certify
-
-Config = dict[str, Any]
 TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
 
 
-def _several(*spoils: Callable[[Config], None]) -> Callable[[Config], None]:
-    def spoil(config: Config) -> None:
-        for each in spoils:
-            each(config)
-
-    return spoil
-
-
-def _bad_line(key: str) -> Callable[[Config], None]:
+def _bad_line(key: str) -> Spoil:
     value = test_settings.LINES[key]
     return put("projects", [value]) if key.startswith("projects.") else put(key, value)
 
 
+# What the tests of the concerns spoil.
+BAD: dict[str, Bad] = {
+    kind: bad
+    for module in (
+        test_settings,
+        test_settings_ca,
+        test_settings_ci,
+        test_settings_dns,
+        test_settings_gitlab,
+        test_settings_kubernetes,
+        test_settings_machines,
+        test_settings_mirrors,
+        test_settings_placement,
+        test_settings_registry,
+    )
+    for kind, bad in module.BAD.items()
+}
 # What is done to good settings.
-CASES: dict[str, Callable[[Config], None]] = {
-    **{kind: spoil for kind, (spoil, *_) in test_settings.BAD.items()},
+CASES: dict[str, Spoil] = {
+    **{kind: spoil for kind, (spoil, *_) in BAD.items()},
     **{f"project: {kind}": put("projects", bad[0]) for kind, bad in test_settings_projects.BAD.items()},
     **{f"line break: {key}": _bad_line(key) for key in test_settings.LINES},
     **{f"secret: {kind}": spoil for kind, spoil in test_settings.LEAKS.items()},
     "line break: machine": put("hosts.more\n", {"address": "192.168.80.9"}),
-    "several sections at once": _several(
-        *(
-            test_settings.BAD[kind][0]
-            for kind in ("domain in capitals", "algorithm unknown", "address missing", "DNS host unknown")
-        ),
+    "several sections at once": several(
+        *(BAD[kind][0] for kind in ("domain in capitals", "algorithm unknown", "address missing", "DNS host unknown")),
         put("zzz", {}),
     ),
-    "everything of a wrong type": _several(
+    "everything of a wrong type": several(
         *(
             put(key, 3)
             for key in ("domain", "repair", "hosts", "ssh", "ca", "dns", "docker", "registry", "gitlab", "kubernetes")
@@ -66,7 +82,7 @@ CASES: dict[str, Callable[[Config], None]] = {
         put("ci", []),
         put("mirrors", "x"),
     ),
-    "nothing at all": _several(*map(drop, ("domain", "ssh", "hosts", "dns", "registry", "gitlab", "kubernetes"))),
+    "nothing at all": several(*map(drop, ("domain", "ssh", "hosts", "dns", "registry", "gitlab", "kubernetes"))),
     "hosts that are a list": put("hosts", []),
     "hosts that are a list in JSON": put("hosts", "[1]"),
     "a machine that is nothing": put("hosts.dns", None),
@@ -75,29 +91,29 @@ CASES: dict[str, Callable[[Config], None]] = {
     "login with a mistyped password": put("registry.login", {"username": "ci", "passwort": "hunter2"}),
     "login with keys of several kinds": put("registry.lgin", {"username": "ci", "tries": [3, True, None]}),
     "projects that are an object": put("projects", '{"hello": {}}'),
-    "projects without GitLab and a cluster": _several(put("projects", [HELLO]), drop("gitlab"), drop("kubernetes")),
-    "a runner in a cluster that is not there": _several(put("ci.runner", "kubernetes"), drop("kubernetes")),
+    "projects without GitLab and a cluster": several(put("projects", [HELLO]), drop("gitlab"), drop("kubernetes")),
+    "a runner in a cluster that is not there": several(put("ci.runner", "kubernetes"), drop("kubernetes")),
     "a secret with a space": put("projects", [HELLO | {"secrets": {"KEY": "two words"}}]),
     "a mistyped object of secrets": put("projects", [HELLO | {"secretes": {"KEY": "correct horse"}}]),
     "Go's proxy without a scheme": put("ci.goProxy", "mirror.corp/go"),
     "Go's proxy with a space": put("ci.goProxy", "https://mirror.corp/go direct"),
     "Go's proxy that is empty": put("ci.goProxy", ""),
-    "agents without KAS": _several(put("ci.clusterLink", "agent"), put("gitlab.kas", False)),
-    "an agent's release as a project": _several(
+    "agents without KAS": several(put("ci.clusterLink", "agent"), put("gitlab.kas", False)),
+    "an agent's release as a project": several(
         put("ci.clusterLink", "agent"), put("projects", [HELLO | {"name": "gitlab-agent"}])
     ),
     "an unknown link": put("ci.clusterLink", "agents"),
-    "workers in the pods' network with IPv6": _several(
+    "workers in the pods' network with IPv6": several(
         put("kubernetes.podCidr", "fd00:1::/56"), put("kubernetes.serviceCidr", "fd00:1::/60")
     ),
     "a machine with IPv6 and another port": put("hosts.k8s", {"address": "fd00::5", "port": 2222}),
-    "no worker and no machine": _several(put("kubernetes", {"workers": ["dns"]}), put("hosts", {})),
-    "secrets in plain text": _several(
+    "no worker and no machine": several(put("kubernetes", {"workers": ["dns"]}), put("hosts", {})),
+    "secrets in plain text": several(
         put("ssh.passphrase", "long enough"),
         put("hosts.dns.passphrase", "long enough"),
         put("ca.own", {"certificateFile": "/none", "keyFile": "/none", "passphrase": "long enough"}),
     ),
-    "every value too large": _several(
+    "every value too large": several(
         put("dns.ttl", 10**6),
         put("ca.rootDays", 10**6),
         put("docker.prune.keepDays", 10**6),
@@ -198,6 +214,15 @@ def _report(config: Config, directories: dict[Path, str], **more: Any) -> str:
     for directory, name in directories.items():
         text = text.replace(str(directory), name)
     return re.sub(r"PROJECT/tests/unit/\w+\.py", "TEST.py", text)
+
+
+# The same machines are looked up for each message, by a program of its own each time.
+_known_keys = functools.cache(files.known_keys)
+
+
+@pytest.fixture(autouse=True)
+def _known_hosts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "known_keys", _known_keys)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Wrong settings of projects and of the images of their jobs."""
+"""Wrong settings of projects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import pulumi
 import pytest
 
 import settings
-from settings.problems import Problem, report
+from settings.problems import report
 from tests.unit.conftest import ROOT, Run, unpacked
-from tests.unit.test_settings import problems
-
-Config = dict[str, Any]
-HELLO = {"group": "team", "name": "hello", "pipeline": "custom"}
+from tests.unit.settings_cases import HELLO, Config, problems
 
 # The projects; the key that must be named; words of what is expected; words of the fix.
 BAD: dict[str, tuple[list[object], str, str, str]] = {
@@ -99,16 +96,6 @@ def test_projects_need_gitlab_and_a_cluster(good: Config) -> None:
     good["projects"] = [HELLO]
     del good["gitlab"], good["kubernetes"]
     assert {p.key for p in problems(good)} == {"gitlab.host", "kubernetes.host"}
-
-
-def test_a_runner_in_the_cluster_needs_a_cluster(good: Config) -> None:
-    good["ci"] = {"runner": "kubernetes"}
-    assert settings.parse(good).ci.runner == "kubernetes"
-    del good["kubernetes"]
-    (problem,) = problems(good)
-    assert problem.key == "ci.runner"
-    assert "there is no cluster" in problem.expected
-    assert problem.fix == "pulumi config set --path auto-devops:ci.runner docker"
 
 
 def test_secrets_are_never_shown(good: Config) -> None:
@@ -237,34 +224,6 @@ def test_the_default_branch_is_remembered(good: Config, run_afresh: Run, monkeyp
     assert outputs["projects"]["team-hello"]["branch"] == "trunk"
 
 
-@pytest.mark.parametrize("value", ["mirror.corp/go", "https://mirror.corp/go direct", ""])
-def test_bad_go_proxy(good: Config, value: str) -> None:
-    good["ci"] = {"goProxy": value}
-    found: list[Problem] = problems(good)
-    assert [p.key for p in found] == ["ci.goProxy"]
-    assert "GOPROXY" in found[0].expected
-
-
-@pytest.mark.parametrize("value", ["https://mirror.corp/go,direct", "off", "https://a|https://b"])
-def test_good_go_proxy(good: Config, value: str) -> None:
-    assert settings.parse(good | {"ci": {"goProxy": value}}).ci.go_proxy == value
-
-
-def test_agents_need_kas(good: Config) -> None:
-    good["ci"] = {"clusterLink": "agent"}
-    assert settings.parse(good).ci.cluster_link == "agent"
-    good["gitlab"] = good["gitlab"] | {"kas": False}
-    (problem,) = problems(good)
-    assert (problem.key, problem.found) == ("gitlab.kas", "false")
-    assert "ci.clusterLink is agent" in problem.expected
-    assert problem.fix == (
-        "pulumi config set --path auto-devops:gitlab.kas true, or "
-        "pulumi config set --path auto-devops:ci.clusterLink kubeconfig"
-    )
-    good["ci"] = {}
-    assert settings.parse(good).ci.cluster_link == "kubeconfig", "without agents, KAS may be off"
-
-
 def test_a_project_is_not_called_as_the_agents_release(good: Config) -> None:
     good["projects"] = [HELLO | {"name": "gitlab-agent"}]
     settings.parse(good)
@@ -272,12 +231,6 @@ def test_a_project_is_not_called_as_the_agents_release(good: Config) -> None:
     (problem,) = problems(good)
     assert problem.key == "projects[0].name"
     assert "GitLab's agent" in problem.expected
-
-
-def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
-    good["ci"] = {"clusterLink": "agents"}
-    (problem,) = problems(good)
-    assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"
 
 
 def test_a_state_that_is_being_written_is_read_again(

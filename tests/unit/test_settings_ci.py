@@ -1,0 +1,64 @@
+"""Wrong settings of the runner and of the images of its jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+import settings
+from settings.problems import Problem
+from tests.unit.settings_cases import Bad, Config, problems, put, require_named
+
+# What is done to good settings; the key that must be named; words of what is expected; words of the fix.
+BAD: dict[str, Bad] = {
+    "runner unknown": (put("ci.runner", "podman"), "ci.runner", "'docker'", "ci.runner docker"),
+    "chart with a v": (put("ci.runnerChart", "v1"), "ci.runnerChart", "a whole version without v", "0.93.0"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_setting_is_named_with_its_fix(good: Config, kind: str) -> None:
+    require_named(good, BAD[kind])
+
+
+def test_a_runner_in_the_cluster_needs_a_cluster(good: Config) -> None:
+    good["ci"] = {"runner": "kubernetes"}
+    assert settings.parse(good).ci.runner == "kubernetes"
+    del good["kubernetes"]
+    (problem,) = problems(good)
+    assert problem.key == "ci.runner"
+    assert "there is no cluster" in problem.expected
+    assert problem.fix == "pulumi config set --path auto-devops:ci.runner docker"
+
+
+@pytest.mark.parametrize("value", ["mirror.corp/go", "https://mirror.corp/go direct", ""])
+def test_bad_go_proxy(good: Config, value: str) -> None:
+    good["ci"] = {"goProxy": value}
+    found: list[Problem] = problems(good)
+    assert [p.key for p in found] == ["ci.goProxy"]
+    assert "GOPROXY" in found[0].expected
+
+
+@pytest.mark.parametrize("value", ["https://mirror.corp/go,direct", "off", "https://a|https://b"])
+def test_good_go_proxy(good: Config, value: str) -> None:
+    assert settings.parse(good | {"ci": {"goProxy": value}}).ci.go_proxy == value
+
+
+def test_agents_need_kas(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agent"}
+    assert settings.parse(good).ci.cluster_link == "agent"
+    good["gitlab"] = good["gitlab"] | {"kas": False}
+    (problem,) = problems(good)
+    assert (problem.key, problem.found) == ("gitlab.kas", "false")
+    assert "ci.clusterLink is agent" in problem.expected
+    assert problem.fix == (
+        "pulumi config set --path auto-devops:gitlab.kas true, or "
+        "pulumi config set --path auto-devops:ci.clusterLink kubeconfig"
+    )
+    good["ci"] = {}
+    assert settings.parse(good).ci.cluster_link == "kubeconfig", "without agents, KAS may be off"
+
+
+def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
+    good["ci"] = {"clusterLink": "agents"}
+    (problem,) = problems(good)
+    assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"
