@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from settings.kinds import Image, Section, Version, matching
 from settings.mirrors import Downloads
 
 GoProxy = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"(https?://[^\s,|]+|direct|off)([,|](https?://[^\s,|]+|direct|off))*",
-            "what Go's GOPROXY may be: URLs, direct or off, with commas between them",
-        )
+    matching(
+        r"(https?://[^\s,|]+|direct|off)([,|](https?://[^\s,|]+|direct|off))*",
+        "what Go's GOPROXY may be: URLs, direct or off, with commas between them",
     ),
 ]
 _GITLAB_REGISTRY = "registry.gitlab.com"

@@ -8,24 +8,23 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from names import DOCKER_TLS_PORT, MOVED_SSH_PORT, SSH_PORT
-from settings.kinds import Network, Port, Section, image, text
+from settings.kinds import Image, Network, Port, Section, text
 from settings.problems import Problem, Report, rejected, set_command
 
 # How the version stands in the tag of GitLab's images.
 _VERSION = re.compile(r":(\d+)\.(\d+)\.(\d+)-(?:ce|ee)\.\d+(?:@.*)?\Z")
 
 
-def _gitlab_image(value: object) -> str:
-    found = image(value)
-    if not _VERSION.search(found):
+def _with_version(image: str) -> str:
+    if not _VERSION.search(image):
         raise rejected(
             "a tag with GitLab's version, such as 19.4.0-ce.0: upgrades that GitLab does not support are refused by it",
             set_command("gitlab.image", "docker.io/gitlab/gitlab-ce:19.4.0-ce.0"),
         )
-    return found
+    return image
 
 
 def _directory(value: object) -> str:
@@ -42,7 +41,7 @@ def _directory(value: object) -> str:
     return directory
 
 
-GitLabImage = Annotated[str, BeforeValidator(_gitlab_image)]
+GitLabImage = Annotated[Image, AfterValidator(_with_version)]
 MachineDirectory = Annotated[str, BeforeValidator(_directory)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +31,7 @@ def text(value: object) -> str:
     return value
 
 
-def matching(pattern: str, expected: str) -> Callable[[object], str]:
+def matching(pattern: str, expected: str) -> BeforeValidator:
     """A validator of texts that are like `pattern` from beginning to end; `expected` says what that is."""
     compiled = re.compile(pattern)
 
@@ -41,7 +41,7 @@ def matching(pattern: str, expected: str) -> Callable[[object], str]:
             raise rejected(expected)
         return found
 
-    return validate
+    return BeforeValidator(validate)
 
 
 def _domain(value: object) -> str:
@@ -95,43 +95,38 @@ def _path(value: object) -> Path:
     return Path(text(value)).expanduser().absolute()
 
 
-image = matching(
-    # registry host with a dot or port, repository path, and a tag or digest: what is pulled must not depend on defaults
-    rf"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/[a-z0-9._/-]+(?:{_TAG}(?:{_DIGEST})?|{_DIGEST})",
-    "an image with its registry and a tag or digest, such as docker.io/library/nginx:1.28-alpine",
-)
-
 Domain = Annotated[str, BeforeValidator(_domain)]
 Address = Annotated[str, BeforeValidator(_address)]
 Network = Annotated[str, BeforeValidator(_network)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
-Image = Annotated[str, BeforeValidator(image)]
+Image = Annotated[
+    str,
+    # Registry host with a dot or port, repository path, tag or digest: what is pulled must not depend on defaults.
+    matching(
+        rf"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost:\d+)/[a-z0-9._/-]+(?:{_TAG}(?:{_DIGEST})?|{_DIGEST})",
+        "an image with its registry and a tag or digest, such as docker.io/library/nginx:1.28-alpine",
+    ),
+]
 ImageRegistry = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?(?<!/)",
-            "a registry's host, port and path without scheme, such as mirror.corp:5000/hub",
-        )
+    matching(
+        r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?(?<!/)",
+        "a registry's host, port and path without scheme, such as mirror.corp:5000/hub",
     ),
 ]
 HttpsUrl = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?",
-            "an https:// URL; a mirror without TLS would need an insecure engine",
-        )
+    matching(
+        r"https://[A-Za-z0-9.-]+(:\d+)?(/\S*)?",
+        "an https:// URL; a mirror without TLS would need an insecure engine",
     ),
 ]
-Version = Annotated[str, BeforeValidator(matching(r"\d+\.\d+\.\d+", "a whole version without v, such as 1.36.3"))]
+Version = Annotated[str, matching(r"\d+\.\d+\.\d+", "a whole version without v, such as 1.36.3")]
 Calendar = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"(?=.*[A-Za-z0-9*])[A-Za-z0-9*,./~: -]+",
-            "a systemd calendar expression, such as *-*-* 03:30:00 (try: systemd-analyze calendar '...')",
-        )
+    matching(
+        r"(?=.*[A-Za-z0-9*])[A-Za-z0-9*,./~: -]+",
+        "a systemd calendar expression, such as *-*-* 03:30:00 (try: systemd-analyze calendar '...')",
     ),
 ]
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from names import PLATFORM, RUNNER_NAMESPACE
 from settings.kinds import LocalPath, Section, matching
@@ -33,40 +33,32 @@ RESERVED_NAMESPACES = frozenset({PLATFORM, RUNNER_NAMESPACE})
 
 Slug = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"(?!-)(?!.*--)[a-z0-9-]{1,63}(?<!-)",
-            "lower-case letters and digits, and single hyphens between them: it is part of names in DNS and in the "
-            "cluster, and GitLab takes no others",
-        )
+    matching(
+        r"(?!-)(?!.*--)[a-z0-9-]{1,63}(?<!-)",
+        "lower-case letters and digits, and single hyphens between them: it is part of names in DNS and in the "
+        "cluster, and GitLab takes no others",
     ),
 ]
 Branch = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"(?!.*(\.\.|//))[A-Za-z0-9_][A-Za-z0-9_./-]*(?<![/.])(?<!\.lock)",
-            "a branch's name, such as main",
-        )
+    matching(
+        r"(?!.*(\.\.|//))[A-Za-z0-9_][A-Za-z0-9_./-]*(?<![/.])(?<!\.lock)",
+        "a branch's name, such as main",
     ),
 ]
 VariableName = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            r"[A-Za-z_][A-Za-z0-9_]{0,254}",
-            "a variable's name of letters, digits and underscores, such as API_KEY",
-        )
+    matching(
+        r"[A-Za-z_][A-Za-z0-9_]{0,254}",
+        "a variable's name of letters, digits and underscores, such as API_KEY",
     ),
 ]
 # GitLab hides a value in job logs only if it is like this (its documentation: "Mask a CI/CD variable").
 MaskedSecret = Annotated[
     SecretStr,
-    BeforeValidator(
-        matching(
-            r"\S{8,}",
-            "at least 8 characters without spaces and line breaks: GitLab hides no others in job logs",
-        )
+    matching(
+        r"\S{8,}",
+        "at least 8 characters without spaces and line breaks: GitLab hides no others in job logs",
     ),
 ]
 

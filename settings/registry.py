@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from settings.kinds import Calendar, HttpsUrl, Image, LoginName, Section, matching
 
-Storage = Annotated[str, BeforeValidator(matching(r"[1-9]\d*(MB|GB|TB)", "a size such as 10GB"))]
+Storage = Annotated[str, matching(r"[1-9]\d*(MB|GB|TB)", "a size such as 10GB")]
 
 
 class PruneSettings(Section):
