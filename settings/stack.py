@@ -52,26 +52,6 @@ class Stack:
         return self.names.domain
 
     @property
-    def mirror_ca_certificate(self) -> str | None:
-        """The CA that the mirrors' certificates come from, as PEM."""
-        return self.downloads.ca_certificate
-
-    @property
-    def docker_hub_mirrors(self) -> list[str]:
-        """The mirrors of docker.io that engines get."""
-        return list(self.downloads.docker_hub_mirrors)
-
-    @property
-    def helper_image(self) -> str | None:
-        """See `CiSettings.helper_image`."""
-        return self.ci.helper_image(self.downloads)
-
-    @property
-    def images_of_pipelines(self) -> list[str]:
-        """See `CiSettings.pipeline_images`."""
-        return self.ci.pipeline_images(self.downloads)
-
-    @property
     def kept_repositories(self) -> list[str]:
         """The projects that must not go with their entry in the settings, as the stack's output has them."""
         return sorted(project.path for project in self.projects if project.keep_repository)

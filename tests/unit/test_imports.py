@@ -43,5 +43,5 @@ def test_names_import_nothing() -> None:
 
 
 def test_settings_are_there_without_pulumi() -> None:
-    """`import settings` takes no more than what tests, tools and benchmarks need of it."""
+    """`import settings` loads nothing that needs Pulumi; pyproject.toml says it of the package's other modules."""
     assert imported("settings/__init__.py") == {"settings.stack"}

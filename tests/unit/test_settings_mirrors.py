@@ -50,20 +50,26 @@ def test_images_go_through_their_registrys_mirror(good: Config) -> None:
     assert mirrors.image("ghcr.io/a/b:1") == "ghcr.io/a/b:1"
 
 
+def helper_image(config: Config) -> str | None:
+    """The runner's helper as it is pulled."""
+    stack = settings.parse(config)
+    return stack.ci.helper_image(stack.downloads)
+
+
 def test_the_runners_helper_goes_by_the_mirror_too(good: Config) -> None:
-    assert settings.parse(good).helper_image is None  # the runner knows it
+    assert helper_image(good) is None  # the runner knows it
     put("mirrors.images", {"registry.gitlab.com": "mirror.corp:5000"})(good)
     path = "gitlab-org/gitlab-runner/gitlab-runner-helper"
-    assert settings.parse(good).helper_image == f"mirror.corp:5000/{path}:x86_64-v${{CI_RUNNER_VERSION}}"
+    assert helper_image(good) == f"mirror.corp:5000/{path}:x86_64-v${{CI_RUNNER_VERSION}}"
     put("ci.images.helper", "registry.gitlab.com/own/helper:1")(good)
-    assert settings.parse(good).helper_image == "mirror.corp:5000/own/helper:1"
+    assert helper_image(good) == "mirror.corp:5000/own/helper:1"
 
 
 def test_engines_get_the_mirror_of_docker_io(good: Config) -> None:
     put("mirrors.images", {"docker.io": "mirror.corp:5000"})(good)
-    assert settings.parse(good).docker_hub_mirrors == ["https://mirror.corp:5000"]
+    assert settings.parse(good).downloads.docker_hub_mirrors == ["https://mirror.corp:5000"]
     put("docker.registryMirrors", ["https://other.corp"])(good)
-    assert settings.parse(good).docker_hub_mirrors == ["https://other.corp"]
+    assert settings.parse(good).downloads.docker_hub_mirrors == ["https://other.corp"]
     put("docker.registryMirrors", [])(good)
     put("mirrors.images", {"docker.io": "mirror.corp:5000/hub"})(good)
-    assert settings.parse(good).docker_hub_mirrors == []
+    assert settings.parse(good).downloads.docker_hub_mirrors == []
