@@ -172,7 +172,7 @@ def how_to_look(kept: Kept) -> list[str]:
     again = f"make test-lab ONLY={kept.file}" if kept.file else "make test-lab"
     return [
         "Its machines are saved as they were when it failed. To look at them, in place of what runs now:",
-        f"  make lab-load NAME={kept.state}",
+        f"  make lab-load NAME={kept.state} FORCE=1        # FORCE: also after the sources were changed",
         "  make shell ON=gitlab        # or another machine; without ON the workstation. `journalctl -b` is its log",
         f"  {paths.LOGS}: what the lab's own steps printed",
         f"To go on: mend it, then `{again}`, which starts from a saved state again.",

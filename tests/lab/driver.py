@@ -23,6 +23,7 @@ ROOT = paths.REPOSITORY
 SERVERS = ("dns", "registry", "gitlab", "k8s")
 ADDRESSES = {name: machine_called(name).address for name in SERVERS}
 CHROMEDRIVER = f"http://{WORKSTATION.address}:{CHROMEDRIVER_PORT}"
+SNAPSHOT = Path(__file__).parent / "snapshot.sh"
 BEFORE = paths.LAB / "tests/before.json"
 """What machines were like before the stack. It lies in the running lab, and so is saved with each of its states."""
 DOMAIN = "auto-devops.test"
@@ -75,7 +76,7 @@ class Lab:
 
     on_failure: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called before a failing test's settings are taken back: the machines are as the failure left them."""
-    outside_before: dict[str, list[str]] | None = None
+    outside_before: dict[str, list[str]] | None = field(default=None, repr=False)
     """What this machine, which carries the lab, was like before; None where a lab was there when the session began."""
 
     def lab(self, *arguments: str, timeout: int = 1800) -> Result:
@@ -147,8 +148,7 @@ class Lab:
 
     def snapshot(self, machine: str) -> dict[str, list[str]]:
         """What there is on a machine, by kind, so that two moments can be compared."""
-        script = (Path(__file__).parent / "snapshot.sh").read_text()
-        text = self.on(machine, script).succeeded().output
+        text = self.on(machine, SNAPSHOT.read_text()).succeeded().output
         kinds: dict[str, list[str]] = {}
         for line in text.splitlines():
             kind, _, thing = line.partition("\t")

@@ -1,13 +1,12 @@
 """The saved states that the lab tests start from, and how each is made from the one before it.
 
 A state is used only where the same sources have made it today: certificates and tokens are renewed by the calendar, and
-a later day's `pulumi up` may find something to do. What made it lies in the running lab, and so is saved with it.
+a later day's `pulumi up` may find something to do. The lab knows of which sources it is (lab/states.py).
 """
 
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +15,13 @@ from functools import cache
 from pathlib import Path
 
 from lab import paths
+from lab import states as kept
 from lab.keys import content_key
-from tests.lab.driver import SERVERS, Lab, Result
+from tests.lab.driver import SERVERS, SNAPSHOT, Lab, Result
 
 WORKERS = {"node1": "10.77.0.31", "node2": "10.77.0.32"}
-_MADE_BY = paths.LAB / "tests/made-by.json"
-_OF_THE_LAB = ("lab", "tests/lab/driver.py", "tests/lab/snapshot.sh", "tests/lab/states.py")
-_OF_THE_STACK = (
-    *("__main__.py", "names.py", "settings.py", "settings_checks.py", "settings_problems.py", "components", "charts"),
-    *("services", "tools", "Pulumi.yaml", "Pulumi.dev.yaml", "requirements.txt"),
-)
+_MADE_WITH = paths.LAB / "tests/made-with"
+"""The key of what is below, in the state that was made with it: whatever else is saved as `up` is not ours."""
 
 
 def _bare(lab: Lab) -> None:
@@ -59,17 +55,16 @@ def add_workers(lab: Lab) -> Result:
 
 @dataclass(frozen=True)
 class State:
-    """One saved state: the one that it is made from, how, and the sources that say what comes of it."""
+    """One saved state: the one that it is made from, and how."""
 
     before: str | None
     make: Callable[[Lab], None]
-    sources: tuple[str, ...]
 
 
 STATES = {
-    "bare": State(None, _bare, _OF_THE_LAB),
-    "up": State("bare", _up, _OF_THE_LAB + _OF_THE_STACK),
-    "workers": State("up", _workers, _OF_THE_LAB + _OF_THE_STACK),
+    "bare": State(None, _bare),
+    "up": State("bare", _up),
+    "workers": State("up", _workers),
 }
 
 
@@ -80,37 +75,37 @@ class SavedStates:
     lab: Lab
     today: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date().isoformat())
     """The day on which the session began: what it makes after midnight is good for the rest of it."""
+    sources: str = field(default_factory=kept.sources_key)
+    """Key of what the lab is made from, when the session began."""
     took: list[tuple[str, float]] = field(default_factory=list)
     """What was done, in order, and the seconds that it took."""
 
     def load(self, state: str) -> bool:
         """Load the state where it is there and of these sources and this day."""
-        if state not in self._names():
+        found = {each.name: each for each in kept.all_states()}.get(state)
+        if found is None or found.sources != self.sources or found.saved[: len(self.today)] < self.today:
             return False
         with self._timed(f"load {state}"):
-            self.lab.lab("load", state).succeeded()
-        if not _MADE_BY.exists():
-            return False
-        made = json.loads(_MADE_BY.read_text())
-        return bool(made["key"] == _key(state) and made["day"] >= self.today)
+            # Its sources are those with which the session began; somebody may be at the next change already.
+            self.lab.lab("load", state, "--force").succeeded()
+        return _MADE_WITH.exists() and _MADE_WITH.read_text() == _tests_key()
 
     def make(self, state: str) -> None:
         with self._timed(f"make {state}"):
             STATES[state].make(self.lab)
 
     def save(self, state: str) -> None:
-        """Save what runs; one of STATES with what made it."""
+        """Save what runs; where it is one of STATES, with what it was made with."""
         if state in STATES:
-            day = datetime.datetime.now(datetime.UTC).date().isoformat()
-            _MADE_BY.parent.mkdir(parents=True, exist_ok=True)
-            _MADE_BY.write_text(json.dumps({"key": _key(state), "day": day}))
+            _MADE_WITH.parent.mkdir(parents=True, exist_ok=True)
+            _MADE_WITH.write_text(_tests_key())
         with self._timed(f"save {state}"):
             self.lab.lab("save", state).succeeded()
 
     def forget(self, beginning: str) -> None:
-        for name in self._names():
-            if name.startswith(beginning):
-                self.lab.lab("forget", name).succeeded()
+        for each in kept.all_states():
+            if each.name.startswith(beginning):
+                self.lab.lab("forget", each.name).succeeded()
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -118,19 +113,8 @@ class SavedStates:
         yield
         self.took.append((what, time.monotonic() - started))
 
-    def _names(self) -> list[str]:
-        """The names of the saved states, which begin the lines of `lab states`."""
-        lines = self.lab.lab("states").succeeded().output.splitlines()
-        return [line.split()[0] for line in lines if line.strip()]
-
 
 @cache
-def _key(state: str) -> str:
-    """Of the sources that the state comes of, as they are when the session first asks."""
-    return content_key(state, [paths.REPOSITORY / source for source in STATES[state].sources])
-
-
-def sources_that_are_missing() -> list[Path]:
-    """Names above that no file has: a source that has moved would no longer count."""
-    named = {paths.REPOSITORY / source for state in STATES.values() for source in state.sources}
-    return sorted(path for path in named if not path.exists())
+def _tests_key() -> str:
+    """Of what makes and describes states here, as it was when the session began."""
+    return content_key(Path(__file__), SNAPSHOT)

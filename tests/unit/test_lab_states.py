@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 pytest.importorskip("docker", reason="the lab needs requirements-dev.txt")
-from tests.lab.driver import Lab
+from lab import states as kept
+from tests.lab import states
+from tests.lab.driver import Lab, Result
 from tests.lab.keeper import Keeper, Kept, Need, StateError, ordered
 from tests.lab.report import Outcome, Report
-from tests.lab.states import SavedStates, sources_that_are_missing
+from tests.lab.states import SavedStates
 
 BEFORE = {"bare": None, "up": "bare", "workers": "up"}
 PLATFORM = Need("tests/lab/test_platform.py", "up")
@@ -197,9 +200,42 @@ def test_any_order_finds_every_state() -> None:
         run(lab, Keeper(lab, BEFORE), list(needs))
 
 
-def test_every_source_of_a_state_is_there() -> None:
-    """One that has moved would no longer count, and a state of older sources would be used."""
-    assert sources_that_are_missing() == []
+@dataclass
+class Loads(Lab):
+    """A lab that only notes its commands."""
+
+    commands: list[str] = field(default_factory=list)
+
+    def lab(self, *arguments: str, timeout: int = 1800) -> Result:
+        self.commands.append(" ".join(arguments))
+        return Result(0, "")
+
+
+@pytest.mark.parametrize(
+    ("sources", "saved", "made_with", "loaded"),
+    [
+        ("these", "2026-11-28T00:00:00Z", "us", True),
+        ("these", "2026-11-29T00:10:00Z", "us", True),
+        ("these", "2026-11-27T23:59:59Z", "us", False),
+        ("others", "2026-11-28T12:00:00Z", "us", False),
+        ("these", "2026-11-28T12:00:00Z", "others", False),
+        ("these", "2026-11-28T12:00:00Z", None, False),
+    ],
+    ids=["ours", "after midnight", "yesterday's", "of other sources", "of other tests", "a person's"],
+)
+def test_only_a_state_of_today_these_sources_and_these_tests_is_loaded(
+    sources: str, saved: str, made_with: str | None, loaded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = kept.State("up", saved, "up", sources, "stand-ins", (), (), "up.1")
+    monkeypatch.setattr(kept, "all_states", lambda: [found])
+    monkeypatch.setattr(states, "_MADE_WITH", tmp_path / "made-with")
+    monkeypatch.setattr(states, "_tests_key", lambda: "us")
+    if made_with is not None:
+        (tmp_path / "made-with").write_text(made_with)
+    lab = Loads()
+    assert SavedStates(lab, today="2026-11-28", sources="these").load("up") is loaded
+    assert not SavedStates(lab, today="2026-11-28", sources="these").load("workers")
+    assert lab.commands == ([] if sources == "others" or saved.startswith("2026-11-27") else ["load up --force"])
 
 
 def _phase(test: str, when: Literal["setup", "call", "teardown"], outcome: str, seconds: float) -> pytest.TestReport:
@@ -208,7 +244,7 @@ def _phase(test: str, when: Literal["setup", "call", "teardown"], outcome: str, 
 
 
 def test_the_report_says_what_failed_and_how_long_each_took() -> None:
-    report = Report(SavedStates(Lab()), sources=("abc123", False))
+    report = Report(SavedStates(Lab(), sources="these"), sources=("abc123", False))
     report.states.took.append(("load up", 28.4))
     for test, outcome in (("test_one", "passed"), ("test_two", "failed")):
         for when in ("setup", "call", "teardown"):
