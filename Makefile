@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins lint test bench bench-nodes bench-push
+.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins lint test test-lab test-full bench bench-nodes bench-push
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -47,10 +47,17 @@ standins: ## tests of the lab's stand-ins for GitLab, by its clients: two minute
 lint: ## style, types, shell scripts, Go
 	@$(PYTHON) -m lab.lint
 
-test: lint ## everything: lint, unit, Go and lab tests
+test: lint ## everything that needs no lab: lint, unit, Go and stand-ins' tests
 	@go test -C standins/pulumi ./...
 	@for service in services/*/; do CGO_ENABLED=0 go test -C "$$service" -tags nomsgpack ./... || exit 1; done
-	@$(PYTHON) -m pytest tests/unit tests/standins tests/lab
+	@$(PYTHON) -m pytest tests/unit tests/standins
+
+# ONLY='FILE…' (or FILE::TEST) runs just these, with the cases that only test-full has.
+test-lab: ## the lab's main way and one case of each kind; ONLY=tests/lab/test_sshd.py runs all of that file alone
+	@$(PYTHON) -m pytest $(if $(ONLY),$(ONLY),tests/lab -m "not full")
+
+test-full: ## every case in the lab, for hours; writes what passed, and how long each took, below ~/.cache/auto-devops/reports
+	@$(PYTHON) -m pytest tests/lab --report
 
 bench: ## how fast `pulumi preview` is
 	@$(PYTHON) -m bench

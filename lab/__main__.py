@@ -256,12 +256,10 @@ def add_machines(plan: Plan, gitlab: str | None = None) -> None:
 
 
 def _shell(target: Machine, line: str) -> int:
-    command = ["docker", "-H", f"unix://{paths.DOCKER_SOCKET}", "exec"]
-    if not line:
-        command += ["--interactive"] + (["--tty"] if sys.stdin.isatty() else [])
     machines.container(target)
-    command += ["--workdir", "/root", machines.container_name(target), "bash", "-l"]
-    return subprocess.run(command + (["-c", line] if line else []), check=False).returncode
+    terminal = ["--tty"] if sys.stdin.isatty() else []
+    options = [] if line else ["--interactive", *terminal]
+    return subprocess.run(machines.shell_command(target, line, *options), check=False).returncode
 
 
 @contextmanager

@@ -211,6 +211,12 @@ def ssh_command(machine: Machine, *arguments: str) -> list[str]:
     ]
 
 
+def shell_command(machine: Machine, line: str, *options: str) -> list[str]:
+    """The command that opens the machine as its root, or runs one line there; `options` are those of docker exec."""
+    engine_command = ["docker", "-H", f"unix://{paths.DOCKER_SOCKET}", "exec", *options, "--workdir", "/root"]
+    return [*engine_command, container_name(machine), "bash", "-l", *(["-c", line] if line else [])]
+
+
 def on_workstation(line: str) -> str:
     """What a shell line prints on the workstation; nothing where it fails."""
     command = ssh_command(WORKSTATION, f"bash -lc {shlex.quote(line)}")

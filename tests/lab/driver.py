@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path.home() / ".cache" / "auto-devops"
+from lab import machines, paths, stack
+from lab.inventory import CHROMEDRIVER_PORT, WORKSTATION
+from lab.inventory import machine as machine_called
+
+ROOT = paths.REPOSITORY
 SERVERS = ("dns", "registry", "gitlab", "k8s")
+ADDRESSES = {name: machine_called(name).address for name in SERVERS}
+CHROMEDRIVER = f"http://{WORKSTATION.address}:{CHROMEDRIVER_PORT}"
+SNAPSHOT = Path(__file__).parent / "snapshot.sh"
+BEFORE = paths.LAB / "tests/before.json"
+"""What machines were like before the stack. It lies in the running lab, and so is saved with each of its states."""
 DOMAIN = "auto-devops.test"
 REGISTRY = f"registry.{DOMAIN}"
 
@@ -44,10 +55,17 @@ class Result:
         return {kind: int(count) for count, kind in re.findall(pattern, summary)}
 
 
-def run(command: Sequence[str], *, timeout: int = 900) -> Result:
-    """A command on this machine."""
+def run(command: Sequence[str], *, timeout: int = 900, env: Mapping[str, str] | None = None) -> Result:
+    """A command on this machine; `env` is added to the environment."""
     done = subprocess.run(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
     )
     return Result(done.returncode, done.stdout)
 
@@ -56,18 +74,18 @@ def run(command: Sequence[str], *, timeout: int = 900) -> Result:
 class Lab:
     """The running lab."""
 
-    before: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """What each machine was like before the stack: kind of thing -> its lines."""
-    outside_before: dict[str, list[str]] = field(default_factory=dict)
-    """What this machine, which carries the lab, was like before."""
+    on_failure: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Called before a failing test's settings are taken back: the machines are as the failure left them."""
+    outside_before: dict[str, list[str]] | None = field(default=None, repr=False)
+    """What this machine, which carries the lab, was like before; None where a lab was there when the session began."""
 
     def lab(self, *arguments: str, timeout: int = 1800) -> Result:
         """One of the lab's own commands."""
         return run([sys.executable, "-m", "lab", *arguments], timeout=timeout)
 
     def on(self, machine: str, line: str) -> Result:
-        """A shell line on a machine, as its root."""
-        return self.lab("shell", machine, "--command", line)
+        """A shell line on a machine, as its root: what `make shell` does, without starting Python each time."""
+        return run(machines.shell_command(machine_called(machine), line))
 
     def workstation(self, line: str) -> str:
         """What a shell line prints on the workstation, where it has to succeed."""
@@ -75,11 +93,12 @@ class Lab:
 
     def power_off(self, machine: str) -> None:
         """Takes a machine's power; the lab's `restart` gives it back."""
-        run(["docker", "-H", "unix:///run/auto-devops-lab/docker.sock", "kill", f"ado-{machine}"]).succeeded()
+        name = machines.container_name(machine_called(machine))
+        run(["docker", "-H", f"unix://{paths.DOCKER_SOCKET}", "kill", name]).succeeded()
 
     def pulumi(self, *arguments: str) -> Result:
         """`pulumi` on stack dev."""
-        return self.lab("pulumi", *arguments)
+        return run(stack.command(arguments), env=stack.environment(), timeout=1800)
 
     def up(self) -> Result:
         """`pulumi up`, whatever comes of it."""
@@ -95,6 +114,33 @@ class Lab:
         text = value if isinstance(value, str) else json.dumps(value)
         self.pulumi("config", "set", "--path", *options, key, text).succeeded()
 
+    @contextmanager
+    def changed(
+        self, settings: Mapping[str, object], *, undo: Mapping[str, object | None] | None = None
+    ) -> Iterator[None]:
+        """Other settings for a while: path -> value. What is applied meanwhile is the caller's to say, by `up`.
+
+        `undo` has what they are afterwards; without it, each path is taken out.
+        """
+        with self.restored(dict.fromkeys(settings) if undo is None else undo):
+            for path, value in settings.items():
+                self.config(path, value)
+            yield
+
+    @contextmanager
+    def restored(self, settings: Mapping[str, object | None]) -> Iterator[None]:
+        """Whatever happens meanwhile, these settings and `pulumi up` follow; a failure's machines are kept first."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):
+                self.on_failure()
+            raise
+        finally:
+            for path, value in settings.items():
+                self.config(path, value)
+            self.up().succeeded()
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets as they are."""
         text = self.pulumi("stack", "output", "--json", "--show-secrets").succeeded().output
@@ -102,13 +148,30 @@ class Lab:
 
     def snapshot(self, machine: str) -> dict[str, list[str]]:
         """What there is on a machine, by kind, so that two moments can be compared."""
-        script = (Path(__file__).parent / "snapshot.sh").read_text()
-        text = self.on(machine, script).succeeded().output
+        text = self.on(machine, SNAPSHOT.read_text()).succeeded().output
         kinds: dict[str, list[str]] = {}
         for line in text.splitlines():
             kind, _, thing = line.partition("\t")
             kinds.setdefault(kind, []).append(thing)
         return kinds
+
+    @property
+    def before(self) -> dict[str, dict[str, list[str]]]:
+        """What each machine was like before the stack came: kind of thing -> its lines."""
+        return dict(json.loads(BEFORE.read_text()))
+
+    def remember(self, *names: str) -> None:
+        """From now on `before` says what these machines are like at this moment."""
+        found = self.before if BEFORE.exists() else {}
+        BEFORE.parent.mkdir(parents=True, exist_ok=True)
+        BEFORE.write_text(json.dumps(found | {name: self.snapshot(name) for name in names}))
+
+    def push(self, name: str) -> None:
+        """Pushes an image of its own content as `name`, from the workstation through the shared engine."""
+        base = self.workstation("docker image ls -q | tail -n 1").strip()
+        dockerfile = f"FROM {base}\\nLABEL made-for={name}-{secrets.token_hex(4)}\\n"
+        build = f"printf '{dockerfile}' | docker build -q -t {REGISTRY}/{name} -"
+        self.workstation(f"{build} && docker push -q {REGISTRY}/{name} && docker image rm -f {REGISTRY}/{name}")
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -136,9 +199,9 @@ def outside() -> dict[str, list[str]]:
     return {what: sorted(set(run(["bash", "-c", line]).output.splitlines())) for what, line in looks.items()}
 
 
-def eventually(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(what: str, check: Callable[[], bool], seconds: float = 60, every: float = 0.3) -> None:
     """Waits until `check` holds; what was waited for is in the failure."""
     limit = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(0.3)
+        time.sleep(every)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import gitlab
 import requests
 
-from tests.lab.driver import CACHE, DOMAIN, Lab, eventually
+from lab import paths
+from tests.lab.driver import DOMAIN, Lab, eventually
 
 GITLAB = f"gitlab.{DOMAIN}"
 FINISHED = ("success", "failed", "canceled", "skipped")
@@ -25,7 +25,7 @@ PING = (
 def api(lab: Lab, token: str | None = None) -> gitlab.Gitlab:
     """GitLab's API by python-gitlab, by address, as the platform's administrator or with another token."""
     outputs = lab.outputs()
-    trust = CACHE / "lab" / "platform-ca.crt"
+    trust = paths.LAB / "platform-ca.crt"
     trust.write_text(outputs["caCertificate"])
     session = requests.Session()
     session.trust_env = False  # or this computer's own bundle would be trusted instead
@@ -51,8 +51,7 @@ class Person:
         site = api(lab)
         for old in site.users.list(username=name, get_all=True):
             old.delete(hard_delete=True)
-            while site.users.list(username=name, get_all=True):
-                time.sleep(0.2)
+            eventually(f"{name}'s old account to go", lambda: not site.users.list(username=name, get_all=True))
         user = site.users.create(
             {
                 "username": name,
@@ -92,14 +91,17 @@ class Person:
 def pipeline(lab: Lab, project: str, sha: str) -> Any:
     """The commit's pipeline, once it has finished."""
     found = api(lab).projects.get(project)
-    limit = time.monotonic() + PIPELINE_SECONDS
-    while True:
+
+    def last() -> Any:
         pipelines = found.pipelines.list(sha=sha, get_all=True)
-        if pipelines and pipelines[0].status in FINISHED:
-            return pipelines[0]
-        state = pipelines[0].status if pipelines else "not there"
-        assert time.monotonic() < limit, f"{project}'s pipeline of {sha} is {state} after {PIPELINE_SECONDS} s"
-        time.sleep(1)
+        return pipelines[0] if pipelines else None
+
+    def finished() -> bool:
+        seen = last()
+        return seen is not None and seen.status in FINISHED
+
+    eventually(f"the end of {project}'s pipeline of {sha}: {found.web_url}/-/pipelines", finished, PIPELINE_SECONDS, 1)
+    return last()
 
 
 def trace(lab: Lab, project: str, job: int) -> str:

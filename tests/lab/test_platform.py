@@ -1,4 +1,4 @@
-"""What the user has after the first `up`, seen from the workstation."""
+"""What the user has after `up`, seen from the workstation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as found
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.lab.driver import DOMAIN, REGISTRY, SERVERS, Lab
+from tests.lab.driver import ADDRESSES, DOMAIN, REGISTRY, SERVERS, Lab
 
-ADDRESSES = {"dns": "10.77.0.11", "registry": "10.77.0.12", "gitlab": "10.77.0.13", "k8s": "10.77.0.14"}
-
-
-def push(lab: Lab, name: str) -> None:
-    """Pushes an image of its own content as `name`, from the workstation through the shared engine."""
-    base = lab.workstation("docker image ls -q | tail -n 1").strip()
-    dockerfile = f"FROM {base}\\nLABEL made-for={name}-{secrets.token_hex(4)}\\n"
-    build = f"printf '{dockerfile}' | docker build -q -t {REGISTRY}/{name} -"
-    lab.workstation(f"{build} && docker push -q {REGISTRY}/{name} && docker image rm -f {REGISTRY}/{name}")
+pytestmark = pytest.mark.state("up")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +31,13 @@ def test_names_resolve(lab: Lab, name: str, address: str) -> None:
     assert lab.workstation(f"dig +short {name}.{DOMAIN}").split() == [address]
 
 
+def test_make_shell_runs_one_command_and_ends_as_it_did(lab: Lab) -> None:
+    done = lab.lab("shell", "dns", "--command", "hostname; exit 3")
+    assert (done.output, done.status) == ("dns\n", 3)
+
+
 def test_unknown_names_do_not_resolve(lab: Lab) -> None:
     assert "NXDOMAIN" in lab.workstation(f"dig nothing-there.{DOMAIN}")
-
-
-@pytest.mark.parametrize("project", ["demo-custom", "demo-auto"])
-def test_the_first_pipelines_have_answered(lab: Lab, project: str) -> None:
-    """`make up` waits for some answer; after the first one, before anybody has pushed, it is the sample's own."""
-    assert lab.workstation(f"curl -sS http://{project}.k8s.{DOMAIN}/ping") == '{"message":"pong"}'
 
 
 @pytest.mark.parametrize("machine", SERVERS)
@@ -105,16 +96,15 @@ def test_engine_has_no_plain_port(lab: Lab) -> None:
     lab.on("workstation", f"curl -sS --max-time 5 http://docker.{DOMAIN}:2375/version").failed()
 
 
-def test_push_and_pull_from_the_workstation(lab: Lab) -> None:
-    push(lab, "demo/web:1")
-    lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1")
-    lab.workstation(f"docker image rm {REGISTRY}/demo/web:1")
+def test_push_and_pull_from_the_workstation(lab: Lab, web: str) -> None:
+    lab.workstation(f"docker pull -q {web}")
+    lab.workstation(f"docker image rm {web}")
 
 
-def test_push_and_pull_from_gitlabs_machine(lab: Lab) -> None:
+def test_push_and_pull_from_gitlabs_machine(lab: Lab, web: str) -> None:
     """Its own engine, which was told of no exception either."""
     line = (
-        f"docker pull -q {REGISTRY}/demo/web:1 && docker tag {REGISTRY}/demo/web:1 {REGISTRY}/demo/from-gitlab:1 && "
+        f"docker pull -q {web} && docker tag {web} {REGISTRY}/demo/from-gitlab:1 && "
         f"docker push -q {REGISTRY}/demo/from-gitlab:1"
     )
     lab.on("gitlab", line).succeeded()
@@ -129,8 +119,8 @@ def test_nothing_is_insecure(lab: Lab, machine: str) -> None:
 
 
 def test_page_lists_and_deletes(lab: Lab, browser: webdriver.Remote) -> None:
-    push(lab, "demo/page:doomed")
-    push(lab, "demo/page:kept")
+    lab.push("demo/page:doomed")
+    lab.push("demo/page:kept")
     browser.get(f"https://{REGISTRY}/")
     wait = WebDriverWait(browser, 30)
     repository = wait.until(found.visibility_of_element_located((By.CSS_SELECTOR, "[data-repository='demo/page']")))

@@ -12,6 +12,7 @@ from lab import engine, images, mirror, originals, paths
 from lab.steps import LabError, StepLog
 from tests.lab.driver import Lab
 
+pytestmark = pytest.mark.state("bare")
 UPSTREAM = "registry.gitlab.com/lab-test/original:1"
 AT_GITLABS = f"{mirror.path_in_mirror('registry.gitlab.com/originals/lab-test/original')}:1"
 """What skopeo is told to take in its place: the mirror has another part that plays GitLab's registry."""

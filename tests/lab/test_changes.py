@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+
+import pytest
 
 from tests.lab.driver import DOMAIN, REGISTRY, Lab, eventually
 from tests.lab.people import PING, Person, answers, passed
 
+pytestmark = pytest.mark.state("up")
 PROJECT = "demo/custom"
-
-
-@contextmanager
-def setting(
-    lab: Lab, path: str, value: object, *, secret: bool = False, back_to: object | None = None
-) -> Iterator[None]:
-    """A setting for a while; afterwards the stack is as before."""
-    lab.config(path, value, secret=secret)
-    try:
-        yield
-    finally:
-        lab.config(path, back_to)
-        lab.up().succeeded()
 
 
 def serial(lab: Lab) -> int:
@@ -42,7 +31,7 @@ def fingerprint(lab: Lab, port: int) -> str:
 
 def test_a_record_is_added_and_the_serial_grows(lab: Lab) -> None:
     before = serial(lab)
-    with setting(lab, "dns.records.wiki", "10.77.0.99"):
+    with lab.changed({"dns.records.wiki": "10.77.0.99"}):
         assert lab.up().succeeded().changes["update"] == 1
         assert lab.workstation(f"dig +short @10.77.0.11 wiki.{DOMAIN}").strip() == "10.77.0.99"
         during = serial(lab)
@@ -55,7 +44,7 @@ def test_a_bad_zone_never_replaces_a_good_one(lab: Lab) -> None:
     """A name of four longest labels is right by itself and too long together with the domain: only BIND can say so."""
     before = serial(lab)
     name = ".".join(["a" * 63] * 4)
-    with setting(lab, f'dns.records["{name}"]', "10.77.0.99"):
+    with lab.changed({f'dns.records["{name}"]': "10.77.0.99"}):
         refused = lab.up().failed()
         assert "a zone that named-checkzone refuses" in refused.output
         assert "the one being served stays" in refused.output
@@ -63,12 +52,12 @@ def test_a_bad_zone_never_replaces_a_good_one(lab: Lab) -> None:
         assert lab.workstation(f"dig +short @10.77.0.11 {REGISTRY}").strip() == "10.77.0.12"
 
 
-def test_a_replaced_registry_keeps_the_images(lab: Lab) -> None:
+def test_a_replaced_registry_keeps_the_images(lab: Lab, web: str) -> None:
     before = catalog(lab)
     assert "demo/web" in before
     container = "docker inspect --format '{{.Id}}' registry"
     old = lab.on("registry", container).succeeded().output
-    with setting(lab, "registry.allowDeletion", "false"):
+    with lab.changed({"registry.allowDeletion": "false"}):
         assert lab.up().succeeded().changes.get("replace", 0) >= 1
         assert lab.on("registry", container).succeeded().output != old
         eventually("the registry", lambda: lab.on("workstation", f"curl -sSf https://{REGISTRY}/v2/").status == 0)
@@ -82,10 +71,11 @@ def test_a_replaced_registry_keeps_the_images(lab: Lab) -> None:
     assert catalog(lab) == before
 
 
-def test_certificates_are_reissued_without_a_new_root(lab: Lab) -> None:
+@pytest.mark.full
+def test_certificates_are_reissued_without_a_new_root(lab: Lab, web: str) -> None:
     root = lab.outputs()["caCertificate"]
     before = {port: fingerprint(lab, port) for port in (443, 2376)}
-    with setting(lab, "ca.certificateDays", 200):
+    with lab.changed({"ca.certificateDays": 200}):
         lab.up().succeeded()
         after = {port: fingerprint(lab, port) for port in (443, 2376)}
         assert all(after[port] != before[port] for port in before), "the running services still show the old ones"
@@ -96,35 +86,34 @@ def test_certificates_are_reissued_without_a_new_root(lab: Lab) -> None:
         assert "demo/web" in catalog(lab)
 
 
-def test_login(lab: Lab, dev: Person) -> None:
+@pytest.mark.full
+def test_login(lab: Lab, dev: Person, web: str) -> None:
     """People have to log in, and pushes still arrive: jobs and the cluster have the login."""
-    lab.config("registry.login.username", "ci")
-    try:
+    with lab.changed({"registry.login.username": "ci"}, undo={"registry.login": None}):
         lab.config("registry.login.password", "correct horse", secret=True)
         lab.up().succeeded()
         status = f"curl -sS -o /dev/null -w '%{{http_code}}' https://{REGISTRY}/v2/_catalog"
         assert lab.workstation(status) == "401"
         assert lab.workstation(f"{status} -u ci:wrong") == "401"
         assert lab.workstation(f"{status} -u 'ci:correct horse'") == "200"
-        denied = lab.on("workstation", f"docker pull -q {REGISTRY}/demo/web:1").failed()
+        denied = lab.on("workstation", f"docker pull -q {web}").failed()
         assert "no basic auth credentials" in denied.output
         lab.workstation(f"printf 'correct horse' | docker login -u ci --password-stdin {REGISTRY}")
-        lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
+        lab.workstation(f"docker pull -q {web} && docker image rm {web}")
         assert "correct horse" not in lab.pulumi("stack", "export").succeeded().output
-        change = PING.format(answer="with a login")
+        said = f"with a login, {secrets.token_hex(3)}"
+        change = PING.format(answer=said)
         logs = passed(lab, PROJECT, dev.pushes(dev.clones(PROJECT), change, "An answer by a registry with a login"))
         assert not [job for job, log in logs.items() if "correct horse" in log]
-        answers(lab, PROJECT, "with a login")
+        answers(lab, PROJECT, said)
         assert set(lab.up().succeeded().changes) == {"unchanged"}
-    finally:
-        lab.config("registry.login", None)
-        lab.up().succeeded()
-        lab.on("workstation", f"docker logout {REGISTRY}")
+    lab.workstation(f"docker logout {REGISTRY}")
 
 
+@pytest.mark.full
 def test_plain_port_opens_only_by_setting_and_closes_again(lab: Lab) -> None:
     version = f"curl -sS --max-time 5 http://docker.{DOMAIN}:2375/version"
-    with setting(lab, "docker.unprotectedTcp2375", "true"):
+    with lab.changed({"docker.unprotectedTcp2375": "true"}):
         for _ in range(2):
             assert "whoever reaches 10.77.0.12:2375 is root there" in lab.up().succeeded().output
         assert "ApiVersion" in lab.workstation(version)
@@ -138,6 +127,7 @@ def test_drift_is_seen_and_mended(lab: Lab) -> None:
     eventually("the page", lambda: "200" in lab.on("workstation", f"curl -sSI https://{REGISTRY}/").output)
 
 
+@pytest.mark.full
 def test_what_was_changed_by_hand_is_repaired(lab: Lab) -> None:
     lab.on("dns", "rm /etc/bind/auto-devops/zone; systemctl restart named")
     lab.on("gitlab", "echo 'nameserver 192.0.2.1' >/etc/resolv.conf").succeeded()
@@ -145,14 +135,14 @@ def test_what_was_changed_by_hand_is_repaired(lab: Lab) -> None:
         "registry", "rm /usr/local/share/ca-certificates/auto-devops.crt && update-ca-certificates --fresh"
     ).succeeded()
     assert set(lab.up().succeeded().changes) == {"unchanged"}, "the command plugin cannot see it"
-    with setting(lab, "repair", "by the test"):
+    with lab.changed({"repair": "by the test"}):
         lab.up().succeeded()
         assert lab.workstation(f"dig +short @10.77.0.11 {REGISTRY}").strip() == "10.77.0.12"
         assert "10.77.0.12" in lab.on("gitlab", f"getent hosts {REGISTRY}").succeeded().output
         assert lab.on("registry", f"curl -sSf https://{REGISTRY}/v2/").succeeded()
 
 
-def test_garbage_collection_frees_what_was_deleted(lab: Lab) -> None:
+def test_garbage_collection_frees_what_was_deleted(lab: Lab, web: str) -> None:
     """Run as the timer runs it."""
     size = "du -sk $(docker volume inspect --format '{{.Mountpoint}}' auto-devops-registry) | cut -f1"
     base = lab.workstation("docker image ls -q | tail -n 1").strip()
@@ -169,10 +159,11 @@ def test_garbage_collection_frees_what_was_deleted(lab: Lab) -> None:
     lab.on("registry", "systemctl start auto-devops-registry-gc.service").succeeded()
     assert int(lab.on("registry", size).succeeded().output) < full - 15000
     eventually("the registry", lambda: lab.on("workstation", f"curl -sSf https://{REGISTRY}/v2/").status == 0)
-    lab.workstation(f"docker pull -q {REGISTRY}/demo/web:1 && docker image rm {REGISTRY}/demo/web:1")
+    lab.workstation(f"docker pull -q {web} && docker image rm {web}")
     assert "auto-devops-registry-gc.timer" in lab.on("registry", "systemctl list-timers --no-pager").output
 
 
+@pytest.mark.full
 def test_what_pushes_leave_goes_from_the_engines_disk(lab: Lab) -> None:
     """Run as the timer runs it; the engine's memory of one image is made older."""
     base = lab.workstation("docker image ls -q | tail -n 1").strip()

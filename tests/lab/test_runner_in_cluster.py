@@ -11,6 +11,8 @@ import pytest
 from tests.lab.driver import Lab, eventually
 from tests.lab.people import PING, Person, answers, api, passed
 
+# The last test brings the runner back; `make test-lab` leaves it out.
+pytestmark = pytest.mark.state("up", changes=True)
 PROJECT = "demo/custom"
 NAMESPACE = "gitlab-runner"
 
@@ -42,6 +44,7 @@ def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, dev: Person, in_
     answers(lab, PROJECT, answer)
 
 
+@pytest.mark.full
 def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person, in_cluster: object) -> None:
     directory = dev.clones(PROJECT)
     script = "test ! -e /var/run/secrets/kubernetes.io/serviceaccount && echo no account"
@@ -74,6 +77,7 @@ def test_nothing_of_jobs_is_left(lab: Lab, in_cluster: object) -> None:
     )
 
 
+@pytest.mark.full
 def test_it_comes_back_and_leaves_nothing(lab: Lab, dev: Person, in_cluster: object) -> None:
     lab.config("ci.runner", None)
     lab.up().succeeded()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.driver import DOMAIN, REGISTRY, Lab, difference, eventually
 
+pytestmark = pytest.mark.state("up")
 BASE = f"k8s.{DOMAIN}"
 SITE = f"{REGISTRY}/demo/site:1"
 MANIFEST = f"""
@@ -62,7 +63,7 @@ def site(lab: Lab) -> Iterator[None]:
     lab.workstation(f"kubectl create namespace demo; kubectl apply -f - <<'EOF'\n{MANIFEST}\nEOF")
     lab.workstation("kubectl -n demo rollout status deployment/site --timeout=120s")
     yield
-    lab.on("workstation", "kubectl delete namespace demo --timeout=120s")
+    lab.workstation("kubectl delete namespace demo --timeout=120s")
 
 
 def answers(lab: Lab, url: str, text: str) -> None:
@@ -112,6 +113,7 @@ def test_kubelets_certificate_is_the_clusters(lab: Lab) -> None:
     assert set(conditions) == {"Approved"}
 
 
+@pytest.mark.full
 def test_control_planes_certificates_are_renewed_before_they_end(lab: Lab) -> None:
     """By a clock that is ten months ahead for the program alone."""
     assert "auto-devops-renew-certificates.timer" in lab.on("k8s", "systemctl list-timers --all").succeeded().output
@@ -135,6 +137,7 @@ def test_control_planes_certificates_are_renewed_before_they_end(lab: Lab) -> No
     assert set(lab.up().succeeded().changes) == {"unchanged"}
 
 
+@pytest.mark.full
 def test_all_of_it_comes_back_after_a_reboot(lab: Lab, site: None) -> None:
     lab.lab("restart", "k8s").succeeded()
     answers(lab, f"http://site.{BASE}/", "hello from the cluster")
@@ -147,11 +150,11 @@ def test_nothing_is_insecure(lab: Lab) -> None:
     assert "insecureSkipTLSVerify" not in lab.workstation("kubectl get apiservices -o json")
 
 
+@pytest.mark.full
 def test_a_worker_joins_and_leaves_without_a_trace(lab: Lab, site: None) -> None:
     """The name server's machine serves as one for a while; what it is by itself stays."""
     before = lab.snapshot("dns")
-    lab.config("kubernetes.workers[0]", "dns")
-    try:
+    with lab.changed({"kubernetes.workers[0]": "dns"}, undo={"kubernetes.workers": None}):
         lab.up().succeeded()
         assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 2
         assert set(lab.up().succeeded().changes) == {"unchanged"}
@@ -166,32 +169,22 @@ def test_a_worker_joins_and_leaves_without_a_trace(lab: Lab, site: None) -> None
         name = "site.demo.svc.cluster.local"
         assert name in lab.workstation(f"kubectl -n demo exec on-dns -- getent hosts {name}")
         lab.workstation("kubectl -n demo delete pod on-k8s on-dns")
-    finally:
-        lab.config("kubernetes.workers", None)
-        lab.up().succeeded()
     assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
     assert difference(before, lab.snapshot("dns")) == {}
     answers(lab, f"http://site.{BASE}/", "hello from the cluster")
 
 
+@pytest.mark.full
 def test_a_version_that_does_not_exist_is_told(lab: Lab) -> None:
-    lab.config("kubernetes.version", "1.36.99")
-    try:
+    with lab.changed({"kubernetes.version": "1.36.99"}):
         refused = lab.up().failed()
-    finally:
-        lab.config("kubernetes.version", None)
-        lab.up().succeeded()
     assert "kubeadm.sha256 not to be had" in refused.output
     assert "check kubernetes.version (1.36.99)" in refused.output
     assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 1
 
 
 def test_a_skipped_minor_version_is_refused_with_the_reason(lab: Lab) -> None:
-    lab.config("kubernetes.version", "1.38.0")
-    try:
+    with lab.changed({"kubernetes.version": "1.38.0"}):
         refused = lab.up().failed()
-    finally:
-        lab.config("kubernetes.version", None)
-        lab.up().succeeded()
     assert "supports an upgrade by one minor version only" in refused.output
     assert "v1.36.3" in lab.workstation("kubectl get nodes --no-headers")

@@ -1,16 +1,19 @@
-"""The next minor version of Kubernetes, in place. Late in the sequence: there is no way back but a new cluster."""
+"""The next minor version of Kubernetes, in place, on a control plane and two workers."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.driver import DOMAIN, ROOT, Lab, eventually, run
+from lab import machines
+from lab.inventory import WORKSTATION
+from tests.lab.driver import DOMAIN, SERVERS, Lab, difference, eventually, run
+from tests.lab.states import WORKERS
 
+pytestmark = [pytest.mark.state("workers", changes=True), pytest.mark.full]
 BEFORE, AFTER = "1.36.3", "1.37.2"
 URL = f"http://steady.k8s.{DOMAIN}/"
 MANIFEST = f"""
@@ -44,43 +47,28 @@ HEALTH = f"curl -s -o /dev/null --max-time 2 -w '%{{http_code}}\\n' {URL}healthz
 
 
 @pytest.fixture(scope="module")
-def upgraded(lab: Lab) -> Iterator[dict[str, list[str]]]:
+def upgraded(lab: Lab) -> dict[str, list[str]]:
     """The cluster at the next version, and what an application on it answered meanwhile, asked all the time."""
     run([sys.executable, "-m", "lab.kubernetes", f"v{AFTER}"], timeout=3600).succeeded()
-    lab.lab("spares", "node1").succeeded()
-    lab.config("hosts.node1.address", "10.77.0.31")
-    lab.config("kubernetes.workers[0]", "node1")
-    lab.up().succeeded()
     lab.workstation(f"kubectl apply -f - <<'EOF'\n{MANIFEST}\nEOF")
     lab.workstation("kubectl rollout status deployment/steady --timeout=90s")
     eventually("the application", lambda: lab.on("workstation", HEALTH).output == "200\n")
     lab.config("kubernetes.version", AFTER)
     asks = f"while sleep 0.5; do {HEALTH}; done"
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "lab", "shell", "workstation", "--command", f"timeout 600 bash -c {json.dumps(asks)}"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = machines.shell_command(WORKSTATION, f"timeout 600 bash -c {json.dumps(asks)}")
+    asking = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         result = lab.up().succeeded()
     finally:
         lab.on("workstation", "pkill -f 'while sleep 0.5'")
         answers = asking.communicate(timeout=60)[0].split()
-    yield {"answers": answers, "output": result.output.splitlines()}
-    lab.workstation(f"kubectl delete -f - <<'EOF'\n{MANIFEST}\nEOF")
-    for path in ("kubernetes.workers", "hosts.node1"):
-        lab.config(path, None)
-    lab.up().succeeded()
-    lab.lab("discard", "node1").succeeded()
-    # What comes after begins with a destroy; its new cluster is of the usual version again.
-    lab.config("kubernetes.version", None)
+    return {"answers": answers, "output": result.output.splitlines()}
 
 
 def test_what_runs_is_the_new_version(lab: Lab, upgraded: dict[str, list[str]]) -> None:
     nodes = json.loads(lab.workstation("kubectl get nodes -o json"))["items"]
     versions = {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
-    assert versions == {"k8s": f"v{AFTER}", "node1": f"v{AFTER}"}
+    assert versions == dict.fromkeys(("k8s", *WORKERS), f"v{AFTER}")
     assert f'"gitVersion": "v{AFTER}"' in lab.workstation("kubectl get --raw /version")
     assert lab.on("node1", "kubelet --version").succeeded().output.strip() == f"Kubernetes v{AFTER}"
     images = lab.workstation("kubectl -n kube-system get pods -o jsonpath='{.items[*].spec.containers[*].image}'")
@@ -98,15 +86,23 @@ def test_the_application_kept_answering(lab: Lab, upgraded: dict[str, list[str]]
 
 def test_after_it_nothing_is_left_to_do(lab: Lab, upgraded: object) -> None:
     assert set(lab.up().succeeded().changes) == {"unchanged"}
-    assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 2
+    assert lab.workstation("kubectl get nodes --no-headers").count(" Ready ") == 1 + len(WORKERS)
 
 
 def test_the_way_back_is_refused_with_the_reason(lab: Lab, upgraded: object) -> None:
-    lab.config("kubernetes.version", BEFORE)
-    try:
+    with lab.changed({"kubernetes.version": BEFORE}, undo={"kubernetes.version": AFTER}):
         refused = lab.up().failed()
-    finally:
-        lab.config("kubernetes.version", AFTER)
-        lab.up().succeeded()
     assert f"Kubernetes v{AFTER} on k8s, and v{BEFORE} wanted" in refused.output
     assert f"v{AFTER}" in lab.workstation("kubectl get nodes --no-headers")
+
+
+def test_upgraded_workers_leave_and_the_rest_can_be_destroyed(lab: Lab, upgraded: object) -> None:
+    lab.workstation(f"kubectl delete -f - <<'EOF'\n{MANIFEST}\nEOF")
+    lab.config("kubernetes.workers", None)
+    for worker in WORKERS:
+        lab.config(f"hosts.{worker}", None)
+    lab.up().succeeded()
+    assert lab.workstation("kubectl get nodes --no-headers").count("\n") == 1
+    lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    left = {name: difference(lab.before[name], lab.snapshot(name)) for name in (*SERVERS, *WORKERS)}
+    assert {name: things for name, things in left.items() if things} == {}

@@ -12,6 +12,8 @@ import pytest
 from tests.lab.driver import Lab
 from tests.lab.people import PING, Person, answers, api, passed, pipeline, trace
 
+# The last test takes the agent away; `make test-lab` leaves it out.
+pytestmark = pytest.mark.state("up", changes=True)
 PROJECTS = ("demo/custom", "demo/auto")
 CUSTOM = "demo/custom"
 
@@ -75,6 +77,7 @@ def test_the_agents_token_is_in_its_secret_only(lab: Lab, by_agent: object) -> N
     assert token not in pods and data not in pods
 
 
+@pytest.mark.full
 def test_pushed_changes_are_deployed_through_it(lab: Lab, dev: Person, by_agent: object) -> None:
     logs = deploys(lab, dev, f"by an agent, {secrets.token_hex(3)}")
     for project, log in logs.items():
@@ -82,6 +85,7 @@ def test_pushed_changes_are_deployed_through_it(lab: Lab, dev: Person, by_agent:
         assert "STATUS: deployed" in log
 
 
+@pytest.mark.full
 def test_a_job_may_do_what_the_account_may(lab: Lab, dev: Person, by_agent: object) -> None:
     """Asked from a job, by what a job has: its own agent, and the number of another project's."""
     directory = dev.clones(CUSTOM)
@@ -113,6 +117,7 @@ def test_up_again_changes_nothing(lab: Lab, by_agent: object) -> None:
     assert set(changes) == {"unchanged"}, changes
 
 
+@pytest.mark.full
 def test_it_goes_and_leaves_nothing(lab: Lab, dev: Person, by_agent: object) -> None:
     lab.config("ci.clusterLink", None)
     lab.up().succeeded()
