@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from gitlab_standin import clock
 from gitlab_standin.database import Row
-from gitlab_standin.errors import ApiError, forbidden, not_found, unauthorized
+from gitlab_standin.errors import ApiError, bad_request, forbidden, invalid, not_found, unauthorized
 from gitlab_standin.site import Site
+
+_LONGEST_DAYS = 365
+"""The longest that an access token may last."""
 
 GUEST, PLANNER, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 15, 20, 30, 40, 50
 NO_ACCESS, ADMIN = 0, 60
@@ -196,6 +200,23 @@ def issue_token(
     found = site.db.row("select * from tokens where id = ?", token_id)
     assert found is not None
     return found
+
+
+def token_expiry(text: str | None, days: int = _LONGEST_DAYS) -> str:
+    """A day of expiry: within a year from now, and `days` from now if none is asked for. Raises 400."""
+    today = datetime.now(UTC).date()
+    if text is None or text == "":
+        return str(today + timedelta(days=days))
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError as error:
+        raise invalid("expires_at", "is invalid") from error
+    if day <= today:
+        raise bad_request("Expiration date must be in the future")
+    if day > today + timedelta(days=_LONGEST_DAYS):
+        latest = today + timedelta(days=_LONGEST_DAYS)
+        raise bad_request(f"Expiration date must be before {latest}")
+    return str(day)
 
 
 def make_user(site: Site, username: str, name: str, email: str, **values: Any) -> Row:

@@ -14,14 +14,21 @@ from gitlab_standin import clock, gitaccess, registry_auth, web
 
 # Each of these adds its routes.
 from gitlab_standin.api import (
+    access_tokens,
+    branches,
     cluster_agents,
+    commits,
+    environments,
+    files,
     groups,
+    jobs,
+    metadata,
     pipelines,
     projects,
-    repository,
     routing,
     runner_api,
     runners,
+    ssh_keys,
     tokens,
     users,
     variables,
@@ -33,7 +40,27 @@ from gitlab_standin.site import Site
 _HEALTH = {"/-/readiness", "/-/liveness", "/-/health"}
 _API = "/api/v4"
 
-assert all((cluster_agents, groups, pipelines, projects, repository, runner_api, runners, tokens, users, variables))
+assert all(
+    (
+        access_tokens,
+        branches,
+        cluster_agents,
+        commits,
+        environments,
+        files,
+        groups,
+        jobs,
+        metadata,
+        pipelines,
+        projects,
+        runner_api,
+        runners,
+        ssh_keys,
+        tokens,
+        users,
+        variables,
+    )
+)
 
 
 class Application:

@@ -1,20 +1,18 @@
-"""Pushes: whether one may move a ref, and what follows once it has moved.
+"""Pushes: whether one may move a ref, and what follows at once; who else wants to know is told by the site.
 
 Git over HTTPS and SSH come here by their hooks; the API's commits come here directly.
 """
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
-from typing import Any
 
-from gitlab_standin import accounts, clock
+from gitlab_standin import accounts, branches, clock
 from gitlab_standin.accounts import Actor
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError
 from gitlab_standin.repository import ZERO, GitError
-from gitlab_standin.site import Site
+from gitlab_standin.site import PushedRef, Site
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,6 @@ class RefChange:
         return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else None
 
 
-def protection(site: Site, project: Row, branch: str) -> list[Row]:
-    """The rules that protect a branch: by name, or by a pattern with stars."""
-    rows = site.db.rows("select * from protected_branches where project_id = ?", project["id"])
-    return [row for row in rows if row["name"] == branch or fnmatch.fnmatchcase(branch, row["name"])]
-
-
-def is_protected(site: Site, project: Row, branch: str) -> bool:
-    """Whether a branch is protected; an empty repository's default branch will be."""
-    return bool(protection(site, project, branch))
-
-
 def refusal(site: Site, project: Row, actor: Actor, change: RefChange, env: dict[str, str]) -> str | None:
     """Why a push may not move a ref, in GitLab's words, or None if it may.
 
@@ -61,7 +48,7 @@ def refusal(site: Site, project: Row, actor: Actor, change: RefChange, env: dict
         return "You are not allowed to push code to this project."
     if change.branch is None:
         return None
-    rules = protection(site, project, change.branch)
+    rules = branches.protection(site, project, change.branch)
     if not rules:
         return None
     if change.new == ZERO:
@@ -123,8 +110,10 @@ def after(site: Site, project: Row, user: Row | None, changes: list[RefChange], 
     ]
     unknown = [option for option in options if not option.startswith(("ci.skip", "ci.variable="))]
     for change in changes:
-        if change.new != ZERO:
-            _start_pipeline(site, project, user, change, skip, variables)
+        sha = site.repositories.resolve(project["id"], change.ref) if change.new != ZERO else None
+        if sha is not None:
+            name = change.branch or change.tag or ""
+            site.pushed(PushedRef(project["id"], user, name, change.tag is not None, sha, change.old, skip, variables))
     return [f"push option {option} is not supported by the lab's GitLab" for option in unknown]
 
 
@@ -137,37 +126,5 @@ def _first_branch(site: Site, project: Row, branch: str) -> None:
         repositories.git(project["id"], "symbolic-ref", "HEAD", f"refs/heads/{branch}")
         site.db.update("projects", project["id"], default_branch=branch)
         project["default_branch"] = branch
-    if branch == default and not is_protected(site, project, branch):
-        protect(site, project, branch)
-
-
-def protect(
-    site: Site,
-    project: Row,
-    name: str,
-    push: list[dict[str, Any]] | None = None,
-    merge: list[dict[str, Any]] | None = None,
-    force: bool = False,
-) -> int:
-    """Protect a branch; without levels, for maintainers. Returns the rule's id."""
-    standard = [{"access_level": accounts.MAINTAINER}]
-    levels = {"push": push or standard, "merge": merge or standard, "unprotect": []}
-    for entries in levels.values():
-        for number, entry in enumerate(entries, start=1):
-            entry.setdefault("id", number)
-    return site.db.insert(
-        "protected_branches", project_id=project["id"], name=name, allow_force_push=int(force), levels=levels
-    )
-
-
-def _start_pipeline(
-    site: Site, project: Row, user: Row | None, change: RefChange, skip: bool, variables: list[dict[str, str]]
-) -> None:
-    from gitlab_standin.ci import pipelines
-
-    ref = change.branch or change.tag or ""
-    sha = site.repositories.resolve(project["id"], change.ref)
-    if sha is None:
-        return
-    source = pipelines.Source("push", ref, change.tag is not None, sha, change.old, skip, variables)
-    pipelines.push(site, project["id"], user, source)
+    if branch == default and not branches.is_protected(site, project, branch):
+        branches.protect(site, project, branch)

@@ -21,131 +21,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gitlab_standin import accounts, clock, vault
-from gitlab_standin.api.users import expiry
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError
-from gitlab_standin.ruby import Reader, RubyError, Token
+from gitlab_standin.rails_program import Block, Call, Either, Program
+from gitlab_standin.ruby import RubyError
 from gitlab_standin.site import Site
-
-
-@dataclass
-class _Call:
-    """`receiver.name(arguments)`; a receiver None is a name on its own."""
-
-    receiver: Any
-    name: str
-    arguments: list[Any]
-    keywords: dict[str, Any]
-    line: int
-    safe: bool = False
-
-
-@dataclass
-class _Either:
-    """`first || second`"""
-
-    first: Any
-    second: Any
-
-
-@dataclass
-class _Statement:
-    target: str | None
-    value: Any
-    line: int
-
-
-class _Parser(Reader):
-    """Reads a program."""
-
-    def program(self) -> list[_Statement]:
-        found = []
-        self.skip_newlines()
-        while self.token.kind != "end":
-            found.append(self._statement())
-            self.end_of_statement()
-        return found
-
-    def _statement(self) -> _Statement:
-        line = self.token.line
-        target = None
-        if self.token.kind == "name" and self.peek().text == "=" and self.peek().kind == "operator":
-            target = self.take().text
-            self.take()
-        if target is None and self.at("puts"):
-            self.take()
-            return _Statement(None, _Call(None, "puts", [self.value()], {}, line), line)
-        return _Statement(target, self.value(), line)
-
-    def value(self) -> object:
-        found = self._chain()
-        return _Either(found, self.value()) if self.accept("||") else found
-
-    def _chain(self) -> object:
-        token = self.token
-        found: object
-        if token.kind == "name" and token.text not in {"true", "false", "nil"}:
-            self.take()
-            while self.at("::") and self.peek().kind == "name":
-                self.take()
-                token = Token("name", f"{token.text}::{self.take().text}", token.line)
-            arguments = self._arguments()[0] if token.text == "raise" and self.accept("(") else []
-            found = _Call(None, token.text, arguments, {}, token.line)
-        else:
-            found = self.literal()
-        while self.at(".", "&.") or self._continued():
-            self.skip_newlines()
-            safe = self.take().text == "&."
-            if self.token.kind != "name":
-                self.fail("expected a method's name")
-            line = self.token.line
-            name = self.take().text
-            arguments, keywords = self._arguments() if self.accept("(") else ([], {})
-            found = _Call(found, name, arguments, keywords, line, safe)
-        return found
-
-    def _continued(self) -> bool:
-        """Whether the next line goes on with a dot."""
-        ahead = 0
-        while self.peek(ahead).kind == "newline":
-            ahead += 1
-        return ahead > 0 and self.peek(ahead).kind == "operator" and self.peek(ahead).text == "."
-
-    def _arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        arguments: list[Any] = []
-        keywords: dict[str, Any] = {}
-        self.skip_newlines()
-        while not self.accept(")"):
-            if self.accept("&"):
-                if self.token.kind != "symbol":
-                    self.fail("expected a symbol after &")
-                arguments.append(_Block(self.take().text[1:]))
-            elif self.token.kind == "label":
-                key = self.take().text[:-1]
-                self.skip_newlines()
-                keywords[key] = self.value()
-            else:
-                arguments.append(self.value())
-            self.skip_newlines()
-            if not self.accept(","):
-                self.expect(")")
-                break
-            self.skip_newlines()
-        return arguments, keywords
-
-
-@dataclass
-class _Block:
-    """&:method"""
-
-    method: str
-
 
 Method = Callable[[list[Any], dict[str, Any]], Any]
 
@@ -179,7 +64,7 @@ class Runner:
 
     def run(self, source: str, what: str) -> None:
         """Run a program: all of it, or nothing. Raises RubyError."""
-        statements = _Parser(source, what).program()
+        statements = Program(source, what).program()
         with self._site.db.transaction():
             for statement in statements:
                 found = self._value(statement.value, what)
@@ -191,10 +76,10 @@ class Runner:
             return [self._value(item, what) for item in node]
         if isinstance(node, dict):
             return {key: self._value(item, what) for key, item in node.items()}
-        if isinstance(node, _Either):
+        if isinstance(node, Either):
             first = self._value(node.first, what)
             return first if first not in (None, False) else self._value(node.second, what)
-        if not isinstance(node, _Call):
+        if not isinstance(node, Call):
             return node
         try:
             return self._call(node, what)
@@ -204,7 +89,7 @@ class Runner:
         except ApiError as error:
             raise RubyError(f"{what}, line {node.line}: {error.body}") from error
 
-    def _call(self, node: _Call, what: str) -> Any:
+    def _call(self, node: Call, what: str) -> Any:
         arguments = [self._value(item, what) for item in node.arguments]
         keywords = {key: self._value(item, what) for key, item in node.keywords.items()}
         if node.name == "puts" and node.receiver is None:
@@ -307,7 +192,7 @@ class Runner:
             return narrowed(_matches("where", arguments, keywords))
 
         def each(arguments: list[Any], keywords: dict[str, Any]) -> None:
-            if len(arguments) != 1 or not isinstance(arguments[0], _Block) or keywords:
+            if len(arguments) != 1 or not isinstance(arguments[0], Block) or keywords:
                 raise RubyError("each takes &:method only")
             for row in rows():
                 token = self._token(row)
@@ -348,7 +233,7 @@ class Runner:
             user,
             str(keywords["name"]),
             scopes,
-            expiry(None if keywords.get("expires_at") is None else str(keywords["expires_at"])),
+            accounts.token_expiry(None if keywords.get("expires_at") is None else str(keywords["expires_at"])),
             vault.new_token("glpat-"),
             keywords.get("description"),
         )

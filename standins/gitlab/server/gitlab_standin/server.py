@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from gitlab_standin.app import Application, Internal, Redirect
-from gitlab_standin.ci import pipelines
+from gitlab_standin.ci import pipelines, progress
 from gitlab_standin.configure import drop_privileges
 from gitlab_standin.settings import Settings
 from gitlab_standin.site import Site
@@ -75,6 +75,7 @@ def serve(settings: Settings) -> None:
         config.load()
     drop_privileges(settings)
     site = Site(settings, vault)
+    pipelines.start_on_push(site)
     holder |= {"public": Application(site), "internal": Internal(site), "plain": Redirect(site)}
     threading.Thread(target=_watch, args=(site,), daemon=True).start()
     asyncio.run(_run(site, configs))
@@ -118,7 +119,7 @@ def _watch(site: Site) -> None:
     waiting = threading.Event()
     while not waiting.wait(_CHECK_SECONDS):
         try:
-            pipelines.fail_overdue_jobs(site)
+            progress.fail_overdue_jobs(site)
         except Exception as error:
             print(f"checking for overdue jobs failed: {error}", flush=True)
 

@@ -6,12 +6,30 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from gitlab_standin import clock
-from gitlab_standin.database import Database
+from gitlab_standin.database import Database, Row
 from gitlab_standin.repository import Repositories
 from gitlab_standin.settings import Settings
 from gitlab_standin.vault import Vault
+
+
+@dataclass(frozen=True)
+class PushedRef:
+    """A branch or a tag that a push has made or moved, and what the push said about its pipeline.
+
+    `before` is forty zeros for a new one; `variables` have a `key` and a `value` each.
+    """
+
+    project_id: int
+    user: Row | None
+    name: str
+    is_tag: bool
+    sha: str
+    before: str
+    skip_ci: bool
+    variables: list[dict[str, str]]
 
 
 class Site:
@@ -23,6 +41,8 @@ class Site:
         self.db = Database(settings.database)
         self.repositories = Repositories(settings)
         self.background = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="sidekiq")
+        self.on_push: list[Callable[[PushedRef], object]] = []
+        """Called with each ref that was pushed, when it has moved: how pushes start pipelines."""
         self._queue = threading.Condition()
         # Not the same after a restart: a runner that waits for a change would miss what came meanwhile.
         self._queue_version = time.time_ns()
@@ -39,6 +59,11 @@ class Site:
                 print(f"{clock.now()} background task failed: {error}\n{traceback.format_exc()}", flush=True)
 
         self.background.submit(guarded)
+
+    def pushed(self, ref: PushedRef) -> None:
+        """Tell those who wait for pushes."""
+        for called in self.on_push:
+            called(ref)
 
     @property
     def queue_version(self) -> str:

@@ -17,7 +17,7 @@ from gitlab_standin import accounts, vault
 from gitlab_standin.accounts import Actor
 from gitlab_standin.api.projects import clone_urls
 from gitlab_standin.api.routing import find_group, find_project
-from gitlab_standin.ci import pipelines, traces
+from gitlab_standin.ci import progress, traces
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError
 from gitlab_standin.site import Site
@@ -137,7 +137,7 @@ def _project_page(viewer: _Viewer, project: Row, rest: str) -> Response:
     if kind == "pipelines" and number.isdigit():
         row = site.db.row("select * from pipelines where id = ? and project_id = ?", int(number), project["id"])
         if row is not None:
-            jobs = pipelines.current_jobs(site, row["id"])
+            jobs = progress.current_jobs(site, row["id"])
             stages = {job["stage"]: [other for other in jobs if other["stage"] == job["stage"]] for job in jobs}
             return viewer.show("pipeline.html", project=project, pipeline=row, stages=stages)
     if kind == "jobs":

@@ -7,8 +7,8 @@ from typing import Any
 
 from gitlab_standin import accounts, clock
 from gitlab_standin.api import attributes
+from gitlab_standin.api.representations import show_user
 from gitlab_standin.api.routing import Context, find_group, route
-from gitlab_standin.api.users import show_user
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, bad_request, forbidden, missing, not_found
 from gitlab_standin.site import Site

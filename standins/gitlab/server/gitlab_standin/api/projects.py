@@ -7,10 +7,11 @@ from typing import Any
 from gitlab_standin import accounts, clock
 from gitlab_standin.api import attributes
 from gitlab_standin.api.groups import check_free, check_path, remove_orphaned_bots
+from gitlab_standin.api.representations import show_user
 from gitlab_standin.api.routing import Context, find_group, find_project, route
-from gitlab_standin.api.users import show_user
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, bad_request, forbidden, not_found, unsupported
+from gitlab_standin.pushes import move_branch
 from gitlab_standin.repository import FileChange
 from gitlab_standin.site import Site
 
@@ -114,8 +115,6 @@ def create_project(context: Context) -> dict[str, Any]:
         commit = context.site.repositories.commit(
             project_id, None, [FileChange("README.md", content)], "Initial commit\n", author
         )
-        from gitlab_standin.pushes import move_branch
-
         move_branch(context.site, project, user, branch, None, commit)
     return show_project(context.site, project, user)
 

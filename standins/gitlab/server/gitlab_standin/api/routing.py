@@ -90,6 +90,22 @@ class Context:
             raise forbidden()
         return project
 
+    def project_for_reading(self) -> Row:
+        """The project of the path's `:id`, for who may read its code."""
+        project = self.project(public=True, jobs=True)
+        if self.actor.job is None and not accounts.may(self.site, self.actor, project, accounts.REPORTER):
+            visible = project["attributes"].get("visibility", "private") == "public"
+            if not visible and not accounts.may(self.site, self.actor, project, accounts.GUEST, public=True):
+                raise forbidden()
+        return project
+
+    def named_user(self) -> Row:
+        """The user of the path's `:user_id`."""
+        found = self.db.row("select * from users where id = ?", self.integer("user_id", "User"))
+        if found is None:
+            raise not_found("User")
+        return found
+
     def group(self, level: int = accounts.GUEST) -> Row:
         """The group of the path's `:id`."""
         user = self.user

@@ -11,9 +11,10 @@ from typing import Any
 from starlette.responses import FileResponse, Response
 
 from gitlab_standin import accounts, clock
+from gitlab_standin.api.representations import show_job
 from gitlab_standin.api.routing import Context, route
 from gitlab_standin.api.runners import serves
-from gitlab_standin.ci import environments, language, payload, pipelines, traces, variables
+from gitlab_standin.ci import environments, language, payload, progress, traces, variables
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, forbidden, not_found
 from gitlab_standin.site import Site
@@ -80,7 +81,7 @@ def _take(site: Site, runner: Row) -> Row | None:
                 continue
             now = clock.now()
             site.db.update("jobs", job["id"], status="running", runner_id=runner["id"], started_at=now)
-            pipelines.advance(site, job["pipeline_id"])
+            progress.advance(site, job["pipeline_id"])
             return site.db.row("select * from jobs where id = ?", job["id"])
     return None
 
@@ -136,10 +137,10 @@ def update_job(context: Context) -> Response:
     job, given = _job(context), context.parameters
     state = given.choice("state", ("pending", "running", "success", "failed"))
     if state == "success":
-        pipelines.finish_job(context.site, job, "success", exit_code=0)
+        progress.finish_job(context.site, job, "success", exit_code=0)
     elif state == "failed":
         reason = given.text("failure_reason") or "unknown_failure"
-        pipelines.finish_job(context.site, job, "failed", reason, given.integer("exit_code"))
+        progress.finish_job(context.site, job, "failed", reason, given.integer("exit_code"))
     return Response("200", 200, headers={"Job-Status": job["status"], "X-GitLab-Trace-Update-Interval": "3"})
 
 
@@ -223,8 +224,6 @@ def artifact_response(site: Site, job: Row, kind: str) -> Response:
 @route("GET", "/job", "job_token")
 def own_job(context: Context) -> dict[str, Any]:
     """The job whose token asks."""
-    from gitlab_standin.api.pipelines import show_job
-
     token = context.request.headers.get("job-token") or context.parameters.text("job_token") or ""
     job = accounts.authenticate_job(context.site, token).job
     assert job is not None

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from gitlab_standin import accounts, clock, vault
+from gitlab_standin.api.representations import (
+    runner_status,
+    show_job,
+    show_runner,
+)
 from gitlab_standin.api.routing import Context, find_group, find_project, route
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, bad_request, forbidden, missing, not_found
 from gitlab_standin.site import Site
 
 _TYPES = ("instance_type", "group_type", "project_type")
-_ONLINE_SECONDS = 2 * 3600
 _VALUES = "description paused locked run_untagged tag_list access_level maximum_timeout maintenance_note active"
 
 
@@ -148,8 +152,6 @@ def reset_token(context: Context) -> dict[str, Any]:
 
 @route("GET", "/runners/:runner_id/jobs", "status")
 def runner_jobs(context: Context) -> Any:
-    from gitlab_standin.api.pipelines import show_job
-
     rows = context.db.rows("select * from jobs where runner_id = ? order by id desc", _runner(context)["id"])
     status = context.parameters.text("status")
     rows = [row for row in rows if status is None or row["status"] == status]
@@ -240,37 +242,10 @@ def _filtered(context: Context, rows: list[Row]) -> list[Row]:
         row
         for row in rows
         if (kind is None or row["runner_type"] == kind)
-        and (status is None or _status(row) == status)
+        and (status is None or runner_status(row) == status)
         and (paused is None or bool(row["paused"]) == paused)
         and tags <= set(row["tag_list"])
     ]
-
-
-def _status(row: Row) -> str:
-    if row["contacted_at"] is None:
-        return "never_contacted"
-    idle = clock.seconds_between(row["contacted_at"], None) or 0
-    return "online" if idle < _ONLINE_SECONDS else "offline"
-
-
-def show_runner(site: Site, row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "description": row["description"],
-        "ip_address": row["ip_address"],
-        "active": not row["paused"],
-        "paused": bool(row["paused"]),
-        "is_shared": row["runner_type"] == "instance_type",
-        "runner_type": row["runner_type"],
-        "name": "gitlab-runner" if row["version"] else None,
-        "online": None if row["contacted_at"] is None else _status(row) == "online",
-        "status": _status(row),
-        "created_at": row["created_at"],
-        "created_by": None,
-        "job_execution_status": "active"
-        if site.db.row("select 1 from jobs where runner_id = ? and status = 'running'", row["id"])
-        else "idle",
-    }
 
 
 def _details(site: Site, row: Row) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitlab_standin import accounts, clock, vault
-from gitlab_standin.api import users
+from gitlab_standin.api import access_tokens, ssh_keys
 from gitlab_standin.api.routing import Context, route
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, bad_request, invalid, missing, not_found
@@ -118,14 +118,14 @@ def _register_access_tokens(kind: str) -> None:
 
     def show(row: Row) -> dict[str, Any]:
         resource = "project" if kind == "projects" else "group"
-        return {**users.show_token(row), "access_level": row["access_level"], "resource_type": resource}
+        return {**access_tokens.show_token(row), "access_level": row["access_level"], "resource_type": resource}
 
     @route("GET", base, "state revoked search")
     def listing(context: Context) -> Any:
         rows = rows_of(context)
         state = context.parameters.choice("state", ("active", "inactive"))
         if state:
-            rows = [row for row in rows if users.is_active(row) == (state == "active")]
+            rows = [row for row in rows if access_tokens.is_active(row) == (state == "active")]
         elif "revoked" not in context.parameters:
             rows = [row for row in rows if not row["revoked"]]
         return context.page(rows, show)
@@ -159,14 +159,14 @@ def _register_access_tokens(kind: str) -> None:
             context.db.insert(
                 "members", user_id=bot["id"], access_level=level, created_at=clock.now(), **{column: place["id"]}
             )
-            made = users.new_access_token(context, bot, accounts.RESOURCE_SCOPES)
+            made = access_tokens.new_access_token(context, bot, accounts.RESOURCE_SCOPES)
         resource = "project" if kind == "projects" else "group"
         return {**made, "access_level": level, "resource_type": resource, "resource_id": place["id"]}
 
     @route("POST", f"{base}/:token_id/rotate", "expires_at", status=200)
     def rotate(context: Context) -> dict[str, Any]:
         row = one_of(context)
-        return {**users.rotate(context, row), "access_level": row["access_level"]}
+        return {**access_tokens.rotate(context, row), "access_level": row["access_level"]}
 
     @route("DELETE", f"{base}/:token_id")
     def revoke(context: Context) -> None:
@@ -188,7 +188,7 @@ def list_deploy_keys(context: Context) -> Any:
 def add_deploy_key(context: Context) -> dict[str, Any]:
     project, given = context.project(accounts.MAINTAINER), context.parameters
     key = given.required("key").strip()
-    fingerprint = users.key_fingerprint(key)
+    fingerprint = ssh_keys.key_fingerprint(key)
     for table in ("keys", "deploy_keys"):
         if context.db.row(f"select 1 from {table} where fingerprint = ?", fingerprint):
             raise bad_request({"deploy_key.fingerprint_sha256": ["has already been taken"]})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gitlab_standin import clock, pushes, vault
-from gitlab_standin.ci import environments, pipelines, variables
+from gitlab_standin import branches, clock, vault
+from gitlab_standin.ci import environments, progress, variables
 from gitlab_standin.ci.variables import Variable
 from gitlab_standin.database import Row
 from gitlab_standin.kas import kubeconfig
@@ -99,7 +99,7 @@ def all_variables(site: Site, project: Row, pipeline: Row, job: Row, token: str)
         # Pushed since this pipeline was made: the one of that push failed by it, and says so.
         print(f"{clock.now()} job {job['id']} gets no agents: {error}", flush=True)
     own = [Variable(key, value) for key, value in spec["variables"].items()]
-    protected = not pipeline["tag"] and pushes.is_protected(site, project, pipeline["ref"])
+    protected = not pipeline["tag"] and branches.is_protected(site, project, pipeline["ref"])
     stored = variables.stored(site, project, protected, job["environment"])
     outputs = [Variable(key, value, public=False) for key, value in _outputs(site, job).items()]
     given = variables.given_with_pipeline(site, pipeline)
@@ -139,7 +139,7 @@ def _git(site: Site, project: Row, pipeline: Row, token: str) -> dict[str, Any]:
         "ref_type": "tag" if is_tag else "branch",
         "refspecs": specs,
         "depth": project["attributes"].get("ci_default_git_depth") or 20,
-        "protected": not is_tag and pushes.is_protected(site, project, ref),
+        "protected": not is_tag and branches.is_protected(site, project, ref),
     }
 
 
@@ -234,7 +234,7 @@ def _cache(cache: list[dict[str, Any]], job: Row, values: dict[str, str]) -> lis
 
 def _sources(site: Site, job: Row) -> list[Row]:
     """The jobs whose results this one gets: those it names, else all of earlier stages."""
-    jobs = pipelines.current_jobs(site, job["pipeline_id"])
+    jobs = progress.current_jobs(site, job["pipeline_id"])
     if job["needs"] is not None:
         wanted = {need["job"] for need in job["needs"] if need.get("artifacts", True)}
         found = [other for other in jobs if other["name"] in wanted]

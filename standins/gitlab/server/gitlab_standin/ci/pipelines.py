@@ -1,21 +1,18 @@
-"""Pipelines: made from a push or a request, advanced as their jobs end."""
+"""Pipelines: made from a push or a request, with the jobs that their configuration gives them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
-from gitlab_standin import clock, pushes
-from gitlab_standin.ci import environments, language, variables
+from gitlab_standin import branches, clock
+from gitlab_standin.ci import environments, language, progress, variables
 from gitlab_standin.database import Row
 from gitlab_standin.kas import kubeconfig
 from gitlab_standin.kas.access import AgentConfigurationError
-from gitlab_standin.repository import ZERO, GitError
-from gitlab_standin.site import Site
+from gitlab_standin.repository import ZERO
+from gitlab_standin.site import PushedRef, Site
 
-DONE = {"success", "failed", "canceled", "skipped"}
-ALIVE = {"created", "pending", "running", "waiting_for_resource", "preparing", "canceling"}
 _AUTO_DEVOPS = "include:\n  - template: Auto-DevOps.gitlab-ci.yml\n"
 _AUTO_DEVOPS_FILE = ".auto-devops.gitlab-ci.yml"
 
@@ -37,10 +34,16 @@ class NoPipeline(Exception):
     """Why there is no pipeline, in GitLab's words. Pushes ignore it, requests show it."""
 
 
-def push(site: Site, project_id: int, user: Row | None, source: Source) -> None:
+def start_on_push(site: Site) -> None:
+    """From now on a push starts a pipeline."""
+    site.on_push.append(lambda ref: _push(site, ref))
+
+
+def _push(site: Site, ref: PushedRef) -> None:
     """Make the pipeline of a push, and its jobs in the background; a push without a configuration has none."""
+    source = Source("push", ref.name, ref.is_tag, ref.sha, ref.before, ref.skip_ci, ref.variables)
     try:
-        pipeline = _begin(site, project_id, user, source)
+        pipeline = _begin(site, ref.project_id, ref.user, source)
     except NoPipeline:
         return
     if pipeline["status"] == "created":
@@ -108,8 +111,8 @@ def _fill(site: Site, pipeline: Row) -> Row:
             "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
         )
     site.repositories.git(project["id"], "update-ref", f"refs/pipelines/{pipeline['id']}", pipeline["sha"])
-    advance(site, pipeline["id"])
-    return _pipeline(site, pipeline["id"])
+    progress.advance(site, pipeline["id"])
+    return progress.get_pipeline(site, pipeline["id"])
 
 
 def _configuration_file(site: Site, project: Row, sha: str) -> str | None:
@@ -142,18 +145,18 @@ def _insert(site: Site, project: Row, user: Row | None, source: Source) -> Row:
             created_at=now,
             updated_at=now,
         )
-    return _pipeline(site, made)
+    return progress.get_pipeline(site, made)
 
 
 def _finish_without_jobs(site: Site, pipeline: Row, status: str, errors: str | None = None) -> Row:
     now = clock.now()
     site.db.update("pipelines", pipeline["id"], status=status, yaml_errors=errors, updated_at=now, finished_at=now)
-    return _pipeline(site, pipeline["id"])
+    return progress.get_pipeline(site, pipeline["id"])
 
 
 def _evaluate(site: Site, project: Row, pipeline: Row, file: str) -> language.Configuration:
     """Read the configuration as this pipeline sees it."""
-    protected = not pipeline["tag"] and pushes.is_protected(site, project, pipeline["ref"])
+    protected = not pipeline["tag"] and branches.is_protected(site, project, pipeline["ref"])
     known = variables.of_pipeline(site, project, pipeline)
     given = variables.given_with_pipeline(site, pipeline)
 
@@ -181,7 +184,7 @@ def _evaluate(site: Site, project: Row, pipeline: Row, file: str) -> language.Co
 
 def _insert_jobs(site: Site, project: Row, pipeline: Row, configuration: language.Configuration) -> None:
     names = {job.name for job in configuration.jobs}
-    protected = not pipeline["tag"] and pushes.is_protected(site, project, pipeline["ref"])
+    protected = not pipeline["tag"] and branches.is_protected(site, project, pipeline["ref"])
     known = variables.of_pipeline(site, project, pipeline)
     ordered = sorted(configuration.jobs, key=lambda job: configuration.stages.index(job.stage))
     for job in ordered:
@@ -226,192 +229,3 @@ def _environment(
     own = [variables.Variable(key, value) for key, value in job.variables.items()]
     everything = variables.expand_all(known + own + variables.stored(site, project, protected, None))
     return variables.expand(str(environment["name"]), {variable.key: variable.value for variable in everything})
-
-
-def _pipeline(site: Site, pipeline_id: int) -> Row:
-    found = site.db.row("select * from pipelines where id = ?", pipeline_id)
-    assert found is not None
-    return found
-
-
-def current_jobs(site: Site, pipeline_id: int) -> list[Row]:
-    """The pipeline's jobs in order, without those that were tried again."""
-    return site.db.rows(
-        "select * from jobs where pipeline_id = ? and retried = 0 order by stage_index, id", pipeline_id
-    )
-
-
-def advance(site: Site, pipeline_id: int) -> None:
-    """Let every job go on that can, and bring the pipeline's status up to date."""
-    with site.db.transaction():
-        changed = True
-        while changed:
-            changed = False
-            jobs = current_jobs(site, pipeline_id)
-            for job in jobs:
-                if job["status"] == "created":
-                    status = _next_status(job, jobs)
-                    if status is not None:
-                        values: dict[str, Any] = {"status": status}
-                        if status == "pending":
-                            values["queued_at"] = clock.now()
-                        if status == "skipped":
-                            values["finished_at"] = clock.now()
-                        site.db.update("jobs", job["id"], **values)
-                        changed = True
-                        break
-        _update_status(site, pipeline_id)
-    site.queue_changed()
-
-
-def _next_status(job: Row, jobs: list[Row]) -> str | None:
-    """What a created job becomes, or None while it has to wait."""
-    if job["needs"] is not None:
-        names = {need["job"] for need in job["needs"]}
-        before = [other for other in jobs if other["name"] in names]
-    else:
-        before = [other for other in jobs if other["stage_index"] < job["stage_index"]]
-    if any(not _settled(other) for other in before):
-        return None
-    failed = any(other["status"] in {"failed", "canceled"} and not _forgiven(other) for other in before)
-    # Without needs, a stage that was skipped because an earlier one failed has that failure before it as well.
-    lost = job["needs"] is not None and any(other["status"] == "skipped" for other in before)
-    match job["condition"]:
-        case "always":
-            return "pending"
-        case "on_failure":
-            return "pending" if any(other["status"] == "failed" for other in before) else "skipped"
-        case "manual":
-            return "skipped" if failed or lost else "manual"
-    return "skipped" if failed or lost else "pending"
-
-
-def _settled(job: Row) -> bool:
-    """Whether those after it need not wait for a job any more; an optional manual one holds nobody up."""
-    return job["status"] in DONE or (job["status"] == "manual" and bool(job["allow_failure"]))
-
-
-def _forgiven(job: Row) -> bool:
-    if job["allow_failure"]:
-        return True
-    return job["status"] == "failed" and job["exit_code"] in (job["spec"].get("allow_failure_codes") or [])
-
-
-def status_of(jobs: list[Row]) -> str:
-    """The status of several jobs together: of a pipeline, or of a stage."""
-    found = set()
-    for job in jobs:
-        status = job["status"]
-        if status in {"failed", "canceled"} and _forgiven(job):
-            status = "success"
-        elif status == "manual" and job["allow_failure"]:
-            status = "skipped"
-        found.add(status)
-    for status in ("canceling", "running"):
-        if status in found:
-            return status
-    if "pending" in found:
-        return "pending" if found <= {"pending", "created", "skipped"} else "running"
-    if "manual" in found:
-        return "manual"
-    if "created" in found:
-        return "created" if found == {"created"} else "running"
-    for status in ("failed", "canceled", "success"):
-        if status in found:
-            return status
-    return "skipped"
-
-
-def _update_status(site: Site, pipeline_id: int) -> None:
-    pipeline = _pipeline(site, pipeline_id)
-    jobs = current_jobs(site, pipeline_id)
-    status = status_of(jobs)
-    now = clock.now()
-    values: dict[str, Any] = {"status": status}
-    if any(job["started_at"] for job in jobs) and pipeline["started_at"] is None:
-        values["started_at"] = now
-    finished = status in DONE
-    if finished and pipeline["finished_at"] is None:
-        values["finished_at"] = now
-    elif not finished:
-        values["finished_at"] = None
-    if status != pipeline["status"]:
-        values["updated_at"] = now
-        if finished:
-            try:
-                site.repositories.git(pipeline["project_id"], "update-ref", "-d", f"refs/pipelines/{pipeline_id}")
-            except GitError as error:
-                print(f"{now} pipeline {pipeline_id}: {error}", flush=True)
-    site.db.update("pipelines", pipeline_id, **values)
-
-
-def finish_job(site: Site, job: Row, status: str, reason: str | None = None, exit_code: int | None = None) -> None:
-    """End a job; a failed one is tried again as often as its configuration says."""
-    with site.db.transaction():
-        site.db.update(
-            "jobs",
-            job["id"],
-            status=status,
-            failure_reason=reason if status == "failed" else None,
-            exit_code=exit_code,
-            finished_at=clock.now(),
-        )
-        ended = site.db.row("select * from jobs where id = ?", job["id"])
-        assert ended is not None
-        environments.job_ended(site, ended)
-        if status == "failed":
-            tries = site.db.number(
-                "select count(*) from jobs where pipeline_id = ? and name = ?", job["pipeline_id"], job["name"]
-            )
-            if tries <= int(job["spec"].get("retry") or 0):
-                retry_job(site, ended)
-    advance(site, job["pipeline_id"])
-
-
-def retry_job(site: Site, job: Row, condition: str | None = None) -> Row:
-    """Put a new job in the place of one that ended. The caller advances the pipeline."""
-    kept = (
-        "pipeline_id project_id name stage stage_index allow_failure needs dependencies spec tag_list environment "
-        "protected user_id"
-    ).split()
-    with site.db.transaction():
-        site.db.update("jobs", job["id"], retried=1)
-        made = site.db.insert(
-            "jobs",
-            status="pending",
-            condition=condition or job["condition"],
-            created_at=clock.now(),
-            queued_at=clock.now(),
-            **{name: job[name] for name in kept},
-        )
-        # What had been skipped because of it gets its chance again.
-        for other in current_jobs(site, job["pipeline_id"]):
-            if other["stage_index"] >= job["stage_index"] and other["status"] == "skipped":
-                site.db.update("jobs", other["id"], status="created", finished_at=None)
-        site.repositories.git(
-            job["project_id"],
-            "update-ref",
-            f"refs/pipelines/{job['pipeline_id']}",
-            _pipeline(site, job["pipeline_id"])["sha"],
-        )
-    found = site.db.row("select * from jobs where id = ?", made)
-    assert found is not None
-    return found
-
-
-def cancel(site: Site, jobs: list[Row]) -> None:
-    """Cancel what has not ended. Runners learn of it with their next piece of log."""
-    for job in jobs:
-        if job["status"] in ALIVE | {"manual"}:
-            finish_job(site, job, "canceled")
-
-
-def fail_overdue_jobs(site: Site) -> None:
-    """Fail jobs that run longer than they may: their runner is gone, or did not end them."""
-    for job in site.db.rows("select * from jobs where status = 'running'"):
-        project = site.db.row("select * from projects where id = ?", job["project_id"])
-        if project is None:
-            continue
-        overdue = (clock.seconds_between(job["started_at"], None) or 0) - variables.timeout(project, job)
-        if overdue > 300:
-            finish_job(site, job, "failed", "stuck_or_timeout_failure")

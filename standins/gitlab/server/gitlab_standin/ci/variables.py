@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gitlab_standin import VERSION, accounts, pushes
+from gitlab_standin import VERSION, accounts, branches
 from gitlab_standin.database import Row
 from gitlab_standin.repository import ZERO
 from gitlab_standin.site import Site
@@ -65,7 +65,7 @@ def of_pipeline(site: Site, project: Row, pipeline: Row) -> list[Variable]:
     is_tag = bool(pipeline["tag"])
     url = urlsplit(settings.url)
     port = url.port or 443
-    protected = not is_tag and pushes.is_protected(site, project, pipeline["ref"])
+    protected = not is_tag and branches.is_protected(site, project, pipeline["ref"])
     values = {
         "CI": "true",
         "GITLAB_CI": "true",
