@@ -26,8 +26,6 @@ type collection struct {
 	list func(within []string) []string
 	// item is the path of one; nil where that is the list and the number.
 	item func(within []string, number string) []string
-	// own says that there is a list of the token's own user, where `within` is not given.
-	own bool
 	// terse says that GitLab tells but a part of what it has made.
 	terse bool
 	// gone says of something GitLab still knows that it is of no use any more.
@@ -58,9 +56,6 @@ func (c collection) describe(inputs resource.PropertyMap) string {
 // parts are an identifier's: what says which list, and the number.
 func (c collection) parts(id string) ([]string, string, error) {
 	parts := strings.Split(id, ":")
-	if c.own && len(parts) == 1 {
-		parts = append([]string{""}, parts...)
-	}
 	if len(parts) != len(c.within)+1 {
 		return nil, "", fmt.Errorf("the id %q of a %s: expected %s", id, c.noun, strings.Join(append(
 			append([]string{}, c.within...), "number"), ":"))
@@ -146,9 +141,6 @@ func (c collection) imported(id string) (resource.PropertyMap, error) {
 	}
 	inputs := resource.PropertyMap{}
 	for i, input := range c.within {
-		if within[i] == "" {
-			continue
-		}
 		inputs[resource.PropertyKey(input)] = typed(resource.NewProperty(within[i]), c.schema.InputProperties[input])
 	}
 	return inputs, nil

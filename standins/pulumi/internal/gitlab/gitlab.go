@@ -7,7 +7,6 @@ package gitlab
 import (
 	_ "embed"
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -36,14 +35,9 @@ func Package() *standin.Package {
 			groupToken:              newGroups(s, of(groupToken)).performed(),
 			projectToken:            newProjects(s, of(projectToken)).performed(),
 			branchProtectionToken:   branches{s, branchMapping(of(branchProtectionToken))}.performed(),
-			projectVariableToken:    variablesOf(s, "project", of(projectVariableToken)).performed(),
-			groupVariableToken:      variablesOf(s, "group", of(groupVariableToken)).performed(),
+			projectVariableToken:    newVariables(s, of(projectVariableToken)).performed(),
 			userRunnerToken:         runners(s, of(userRunnerToken)),
-			projectAccessTokenToken: projectAccessTokens(s, of(projectAccessTokenToken)),
-			personalAccessToken:     personalAccessTokens(s, of(personalAccessToken)),
 			projectDeployTokenToken: deployTokens(s, of(projectDeployTokenToken)),
-			deployKeyToken:          deployKeys(s, of(deployKeyToken)),
-			userSSHKeyToken:         sshKeys(s, of(userSSHKeyToken)),
 			clusterAgentToken:       clusterAgents(s, of(clusterAgentToken)),
 			clusterAgentTokenToken:  clusterAgentTokens(s, of(clusterAgentTokenToken)),
 		},
@@ -56,23 +50,14 @@ const (
 	projectToken            = "gitlab:index/project:Project"
 	branchProtectionToken   = "gitlab:index/branchProtection:BranchProtection"
 	projectVariableToken    = "gitlab:index/projectVariable:ProjectVariable"
-	groupVariableToken      = "gitlab:index/groupVariable:GroupVariable"
 	userRunnerToken         = "gitlab:index/userRunner:UserRunner"
-	projectAccessTokenToken = "gitlab:index/projectAccessToken:ProjectAccessToken"
-	personalAccessToken     = "gitlab:index/personalAccessToken:PersonalAccessToken"
 	projectDeployTokenToken = "gitlab:index/projectDeployToken:ProjectDeployToken"
-	deployKeyToken          = "gitlab:index/deployKey:DeployKey"
-	userSSHKeyToken         = "gitlab:index/userSshKey:UserSshKey"
 	clusterAgentToken       = "gitlab:index/clusterAgent:ClusterAgent"
 	clusterAgentTokenToken  = "gitlab:index/clusterAgentToken:ClusterAgentToken"
 )
 
-func variablesOf(s *server, owner string, schema *standin.ResourceSchema) variables {
-	return variables{
-		server:  s,
-		mapping: mapping{schema: schema, silent: []string{owner}, readOnly: []string{"hidden"}},
-		owner:   owner,
-	}
+func newVariables(s *server, schema *standin.ResourceSchema) variables {
+	return variables{server: s, mapping: mapping{schema: schema, silent: []string{"project"}, readOnly: []string{"hidden"}}}
 }
 
 // runners are made for a user, and read as any runner; the token is told once.
@@ -123,51 +108,6 @@ func checkRunner(inputs resource.PropertyMap) []plugin.CheckFailure {
 	return failures
 }
 
-func projectAccessTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
-	performed := collection{
-		server: s,
-		mapping: mapping{
-			schema: schema, silent: []string{"project"}, converted: map[string]conversion{"accessLevel": accessLevel},
-		},
-		noun: "project access token", named: "name", within: []string{"project"},
-		list: func(within []string) []string { return []string{"projects", within[0], "access_tokens"} },
-	}.performed()
-	performed.Autonamed = true
-	performed.NotPerformed = []string{"rotationConfiguration", "validatePastExpirationDate"}
-	performed.Defaults = resource.PropertyMap{"accessLevel": resource.NewProperty("maintainer")}
-	performed.Check = func(inputs resource.PropertyMap) []plugin.CheckFailure {
-		names := make([]string, len(accessLevels))
-		for i, access := range accessLevels {
-			names[i] = access.name
-		}
-		return append(oneOf(inputs, "accessLevel", names...), checkDay(inputs)...)
-	}
-	return performed
-}
-
-// personalAccessTokens are made for a user by an administrator.
-func personalAccessTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
-	performed := collection{
-		server:  s,
-		mapping: mapping{schema: schema, silent: []string{"userId"}},
-		noun:    "personal access token", named: "name", within: []string{"userId"},
-		list: func(within []string) []string { return []string{"users", within[0], "personal_access_tokens"} },
-		item: func(_ []string, number string) []string { return []string{"personal_access_tokens", number} },
-	}.performed()
-	performed.Autonamed = true
-	performed.NotPerformed = []string{"rotationConfiguration", "validatePastExpirationDate"}
-	performed.Check = checkDay
-	return performed
-}
-
-func checkDay(inputs resource.PropertyMap) []plugin.CheckFailure {
-	given := str(inputs, "expiresAt")
-	if _, ok := instant(given); given != "" && (!ok || len(given) != len("2006-01-02")) {
-		return failure("expiresAt", "got %q, expected a day such as 2027-01-31", given)
-	}
-	return nil
-}
-
 func deployTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
 	performed := collection{
 		server: s, mapping: mapping{schema: schema, silent: []string{"project"}},
@@ -176,60 +116,6 @@ func deployTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
 	}.performed()
 	performed.Autonamed = true
 	performed.NotPerformed = []string{"validatePastExpirationDate"}
-	return performed
-}
-
-func deployKeys(s *server, schema *standin.ResourceSchema) *standin.Resource {
-	performed := collection{
-		server: s,
-		mapping: mapping{
-			schema: schema, silent: []string{"project"}, renamed: map[string]string{"deployKeyId": "id"},
-			converted: map[string]conversion{"key": publicKeys},
-		},
-		noun: "deploy key", named: "title", within: []string{"project"},
-		list: func(within []string) []string { return []string{"projects", within[0], "deploy_keys"} },
-	}.performed()
-	performed.Defaults = resource.PropertyMap{"canPush": resource.NewProperty(false)}
-	return performed
-}
-
-// publicKeys are the same whatever follows them: GitLab writes a comment of its own there.
-var publicKeys = conversion{same: func(a, b string) bool { return publicKey(a) == publicKey(b) }}
-
-func publicKey(line string) string {
-	fields := strings.Fields(line)
-	return strings.Join(fields[:min(2, len(fields))], " ")
-}
-
-// sshKeys are a given user's, or those of the provider's token.
-func sshKeys(s *server, schema *standin.ResourceSchema) *standin.Resource {
-	keys := collection{
-		server: s,
-		mapping: mapping{
-			schema: schema, silent: []string{"userId"}, renamed: map[string]string{"keyId": "id"},
-			converted: map[string]conversion{"key": publicKeys},
-		},
-		noun: "SSH key", named: "title", within: []string{"userId"}, own: true,
-		list: func(within []string) []string {
-			if within[0] == "" {
-				return []string{"user", "keys"}
-			}
-			return []string{"users", within[0], "keys"}
-		},
-	}
-	performed := keys.performed()
-	differences := performed.Diff
-	performed.Diff = func(call *standin.Call, diff *plugin.DiffResult) error {
-		if publicKey(str(call.OldInputs, "key")) == publicKey(str(call.Inputs, "key")) {
-			forget(diff, "key")
-		}
-		if err := differences(call, diff); err != nil {
-			return err
-		}
-		// GitLab has every key once.
-		diff.DeleteBeforeReplace = replaces(diff) && publicKey(str(call.OldInputs, "key")) == publicKey(str(call.Inputs, "key"))
-		return nil
-	}
 	return performed
 }
 

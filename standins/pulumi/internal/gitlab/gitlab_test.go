@@ -720,7 +720,6 @@ func TestNamesAreMadeWhereTheProgramGivesNone(t *testing.T) {
 	s := newStack(t)
 	for token, values := range map[tokens.Type]object{
 		groupToken: {"path": "apps"}, projectToken: {}, clusterAgentToken: {"project": "1"},
-		projectAccessTokenToken: {"project": "1", "scopes": []any{"api"}},
 	} {
 		if name := s.inputs(token, values)["name"]; !name.IsString() || !strings.HasPrefix(name.StringValue(), "app-") {
 			t.Errorf("%s: got name %v", token, name)
@@ -812,65 +811,61 @@ func variable(change object) object {
 }
 
 func TestVariables(t *testing.T) {
-	for token, owner := range map[tokens.Type]string{projectVariableToken: "project", groupVariableToken: "group"} {
-		t.Run(owner, func(t *testing.T) {
-			s := newStack(t)
-			list := "/" + owner + "s/apps%2Fshop/variables"
-			filtered := list + "/KUBECONFIG?filter%5Benvironment_scope%5D=%2A"
-			values := object{
-				owner: "apps/shop", "key": "KUBECONFIG", "value": resource.MakeSecret(resource.NewProperty("s3cret-value")),
-				"variableType": "file", "masked": true, "protected": true,
-			}
-			s.fake.on("POST "+list, reply{http.StatusCreated, variable(nil)})
-			made := s.create(token, values)
-			same(t, "created with", s.fake.sent("POST "+list), object{
-				"environment_scope": "*", "key": "KUBECONFIG", "masked": true, "protected": true, "value": "s3cret-value",
-				"variable_type": "file",
-			})
-			if made.id != "apps/shop:KUBECONFIG:*" {
-				t.Errorf("got id %s", made.id)
-			}
-			made.has(map[string]string{
-				"value": `[secret]"s3cret-value"`, "environmentScope": `"*"`, "raw": "false", "hidden": "false", owner: `"apps/shop"`,
-			})
+	s := newStack(t)
+	list := "/projects/apps%2Fshop/variables"
+	filtered := list + "/KUBECONFIG?filter%5Benvironment_scope%5D=%2A"
+	values := object{
+		"project": "apps/shop", "key": "KUBECONFIG", "value": resource.MakeSecret(resource.NewProperty("s3cret-value")),
+		"variableType": "file", "masked": true, "protected": true,
+	}
+	s.fake.on("POST "+list, reply{http.StatusCreated, variable(nil)})
+	made := s.create(projectVariableToken, values)
+	same(t, "created with", s.fake.sent("POST "+list), object{
+		"environment_scope": "*", "key": "KUBECONFIG", "masked": true, "protected": true, "value": "s3cret-value",
+		"variable_type": "file",
+	})
+	if made.id != "apps/shop:KUBECONFIG:*" {
+		t.Errorf("got id %s", made.id)
+	}
+	made.has(map[string]string{
+		"value": `[secret]"s3cret-value"`, "environmentScope": `"*"`, "raw": "false", "hidden": "false", "project": `"apps/shop"`,
+	})
 
-			s.fake.on("GET "+filtered, ok(variable(nil)))
-			made.refresh()
-			made.unchanged(values)
-			s.fake.on("GET "+filtered, ok(variable(object{"value": "changed", "protected": false})))
-			made.refresh()
-			made.has(map[string]string{"value": `[secret]"changed"`})
-			same(t, "drift", made.diff(values).ChangedKeys, []string{"protected", "value"})
-			s.fake.on("PUT "+list+"/KUBECONFIG", ok(variable(nil)))
-			made.update(values)
-			same(t, "mended by", s.fake.sent("PUT "+list+"/KUBECONFIG"), object{
-				"environment_scope": "*", "filter": object{"environment_scope": "*"}, "masked": true, "protected": true,
-				"value": "s3cret-value", "variable_type": "file",
-			})
-			made.unchanged(values)
+	s.fake.on("GET "+filtered, ok(variable(nil)))
+	made.refresh()
+	made.unchanged(values)
+	s.fake.on("GET "+filtered, ok(variable(object{"value": "changed", "protected": false})))
+	made.refresh()
+	made.has(map[string]string{"value": `[secret]"changed"`})
+	same(t, "drift", made.diff(values).ChangedKeys, []string{"protected", "value"})
+	s.fake.on("PUT "+list+"/KUBECONFIG", ok(variable(nil)))
+	made.update(values)
+	same(t, "mended by", s.fake.sent("PUT "+list+"/KUBECONFIG"), object{
+		"environment_scope": "*", "filter": object{"environment_scope": "*"}, "masked": true, "protected": true,
+		"value": "s3cret-value", "variable_type": "file",
+	})
+	made.unchanged(values)
 
-			for input, value := range map[string]any{"key": "OTHER", "environmentScope": "production", owner: "x", "hidden": true} {
-				changed := object{}
-				for key, old := range values {
-					changed[key] = old
-				}
-				changed[input] = value
-				diff := made.diff(changed)
-				same(t, "replaced for "+input, diff.ReplaceKeys, []string{input})
-				if diff.DeleteBeforeReplace != (input == "hidden") {
-					t.Errorf("%s: deleting first is %v", input, diff.DeleteBeforeReplace)
-				}
-			}
+	for input, value := range map[string]any{"key": "OTHER", "environmentScope": "production", "project": "x", "hidden": true} {
+		changed := object{}
+		for key, old := range values {
+			changed[key] = old
+		}
+		changed[input] = value
+		diff := made.diff(changed)
+		same(t, "replaced for "+input, diff.ReplaceKeys, []string{input})
+		if diff.DeleteBeforeReplace != (input == "hidden") {
+			t.Errorf("%s: deleting first is %v", input, diff.DeleteBeforeReplace)
+		}
+	}
 
-			s.fake.on("DELETE "+filtered, reply{http.StatusNoContent, nil})
-			made.remove()
-			s.fake.on("DELETE "+filtered, missing)
-			made.remove()
-			s.fake.on("GET "+filtered, missing)
-			if made.refresh() {
-				t.Error("a variable that is gone is still there")
-			}
-		})
+	s.fake.on("DELETE "+filtered, reply{http.StatusNoContent, nil})
+	made.remove()
+	s.fake.on("DELETE "+filtered, missing)
+	made.remove()
+	s.fake.on("GET "+filtered, missing)
+	if made.refresh() {
+		t.Error("a variable that is gone is still there")
 	}
 }
 
@@ -982,7 +977,6 @@ func TestARunnerThatCannotBeReadIsNotLeftBehind(t *testing.T) {
 
 // TestLists goes through the life of every resource that is made in a list and can only be replaced.
 func TestLists(t *testing.T) {
-	const publicKey = "ssh-ed25519 AAAAC3Nza"
 	cases := map[string]struct {
 		token      tokens.Type
 		values     object
@@ -993,29 +987,6 @@ func TestLists(t *testing.T) {
 		// replaced are other values, each of which needs a new resource.
 		replaced object
 	}{
-		"project access token": {
-			token:  projectAccessTokenToken,
-			values: object{"project": "42", "name": "ci", "scopes": []any{"read_api", "api"}, "expiresAt": "2027-01-31"},
-			list:   "/projects/42/access_tokens", item: "/projects/42/access_tokens/3",
-			sent: object{"access_level": 40, "expires_at": "2027-01-31", "name": "ci", "scopes": []any{"read_api", "api"}},
-			told: object{
-				"id": 3, "name": "ci", "scopes": []any{"api", "read_api"}, "expires_at": "2027-01-31", "access_level": 40,
-				"user_id": 12, "active": true, "revoked": false, "created_at": "2026-11-24T09:00:00.000Z", "token": "glpat-secret",
-			},
-			id:       "42:3",
-			outputs:  map[string]string{"token": `[secret]"glpat-secret"`, "accessLevel": `"maintainer"`, "userId": "12"},
-			replaced: object{"project": "43", "scopes": []any{"api"}, "accessLevel": "developer", "expiresAt": "2027-02-28"},
-		},
-		"personal access token": {
-			token: personalAccessToken, values: object{"userId": 1, "name": "root", "scopes": []any{"api"}},
-			list: "/users/1/personal_access_tokens", item: "/personal_access_tokens/4",
-			sent: object{"name": "root", "scopes": []any{"api"}},
-			told: object{
-				"id": 4, "name": "root", "scopes": []any{"api"}, "expires_at": "2027-11-24", "active": true, "token": "glpat-secret",
-			},
-			id: "1:4", outputs: map[string]string{"token": `[secret]"glpat-secret"`, "expiresAt": `"2027-11-24"`},
-			replaced: object{"userId": 2, "scopes": []any{"read_api"}, "expiresAt": "2027-02-28"},
-		},
 		"deploy token": {
 			token: projectDeployTokenToken,
 			values: object{
@@ -1029,26 +1000,6 @@ func TestLists(t *testing.T) {
 			},
 			id: "42:5", outputs: map[string]string{"token": `[secret]"gldt-secret"`, "username": `"gitlab+deploy-token-5"`},
 			replaced: object{"project": "43", "scopes": []any{"read_repository"}, "username": "me"},
-		},
-		"deploy key": {
-			token: deployKeyToken, values: object{"project": "42", "title": "ci", "key": publicKey + " me@here"},
-			list: "/projects/42/deploy_keys", item: "/projects/42/deploy_keys/6",
-			sent:     object{"can_push": false, "key": publicKey + " me@here", "title": "ci"},
-			told:     object{"id": 6, "title": "ci", "key": publicKey + " root (gitlab.test)", "can_push": false, "expires_at": nil},
-			id:       "42:6",
-			outputs:  map[string]string{"deployKeyId": "6", "key": `"` + publicKey + ` me@here"`},
-			replaced: object{"title": "x", "key": "ssh-ed25519 BBBB", "canPush": true, "project": "43"},
-		},
-		"SSH key of a user": {
-			token: userSSHKeyToken, values: object{"userId": 2, "title": "laptop", "key": publicKey + " me@here"},
-			list: "/users/2/keys", item: "/users/2/keys/7", sent: object{"key": publicKey + " me@here", "title": "laptop"},
-			told: object{"id": 7, "title": "laptop", "key": publicKey + " root (gitlab.test)", "created_at": "2026-11-24T09:00:00.000Z"},
-			id:   "2:7", outputs: map[string]string{"keyId": "7"}, replaced: object{"title": "x", "key": "ssh-ed25519 BBBB", "userId": 3},
-		},
-		"SSH key of the token's own user": {
-			token: userSSHKeyToken, values: object{"title": "laptop", "key": publicKey}, list: "/user/keys", item: "/user/keys/7",
-			sent: object{"key": publicKey, "title": "laptop"}, told: object{"id": 7, "title": "laptop", "key": publicKey + " root"},
-			id: "7", outputs: map[string]string{"keyId": "7"}, replaced: object{"title": "x", "userId": 3},
 		},
 		"cluster agent": {
 			token: clusterAgentToken, values: object{"project": "apps/shop", "name": "lab"},
@@ -1133,18 +1084,6 @@ func TestLists(t *testing.T) {
 			_, err = s.try(c.token, c.values)
 			contains(t, err, "cannot create", "POST", "404")
 		})
-	}
-}
-
-func TestAKeyIsTheSameWhateverItsComment(t *testing.T) {
-	s := newStack(t)
-	key := made{
-		s, userSSHKeyToken, "2:7", s.inputs(userSSHKeyToken, object{"userId": 2, "title": "a", "key": "ssh-ed25519 AAAA me"}),
-		resource.PropertyMap{},
-	}
-	key.unchanged(object{"userId": 2, "title": "a", "key": "ssh-ed25519 AAAA somebody else"})
-	if diff := key.diff(object{"userId": 2, "title": "b", "key": "ssh-ed25519 AAAA"}); !diff.DeleteBeforeReplace {
-		t.Error("GitLab refuses the same key beside the old one")
 	}
 }
 

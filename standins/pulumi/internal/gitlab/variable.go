@@ -14,12 +14,10 @@ import (
 	"auto-devops/standins/pulumi/internal/standin"
 )
 
-// variables performs the CI/CD variables of projects or of groups. GitLab knows one by its key, and the environments it is for.
+// variables performs the CI/CD variables of projects. GitLab knows one by its key, and the environments it is for.
 type variables struct {
 	*server
 	mapping
-	// owner is the input that says whose: `project` or `group`.
-	owner string
 }
 
 const maskedHint = "a masked variable's value must be one line without spaces, at least 8 characters long, and not match a " +
@@ -38,7 +36,7 @@ func checkVariable(inputs resource.PropertyMap) []plugin.CheckFailure {
 	return failures
 }
 
-func (v variables) list(owner string) string { return join(v.owner+"s", owner, "variables") }
+func (v variables) list(project string) string { return join("projects", project, "variables") }
 
 // filter chooses the variable for these environments: there may be several with one key.
 func filter(scope string) *gitlab.GetProjectVariableOptions {
@@ -46,7 +44,7 @@ func filter(scope string) *gitlab.GetProjectVariableOptions {
 }
 
 func (v variables) describe(inputs resource.PropertyMap) string {
-	return fmt.Sprintf("variable %s of %s %s (environments %s)", str(inputs, "key"), v.owner, str(inputs, v.owner),
+	return fmt.Sprintf("variable %s of project %s (environments %s)", str(inputs, "key"), str(inputs, "project"),
 		str(inputs, "environmentScope"))
 }
 
@@ -69,12 +67,12 @@ func masking(err error, inputs resource.PropertyMap) error {
 }
 
 func (v variables) create(ctx context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
-	owner := str(call.Inputs, v.owner)
-	made, err := v.request(ctx, http.MethodPost, v.list(owner), v.told(call.Inputs))
+	project := str(call.Inputs, "project")
+	made, err := v.request(ctx, http.MethodPost, v.list(project), v.told(call.Inputs))
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot create %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
 	}
-	id := strings.Join([]string{owner, str(call.Inputs, "key"), str(call.Inputs, "environmentScope")}, ":")
+	id := strings.Join([]string{project, str(call.Inputs, "key"), str(call.Inputs, "environmentScope")}, ":")
 	return id, v.readable(made, call.Inputs), nil
 }
 
@@ -87,10 +85,10 @@ func (v variables) readable(told answer, inputs resource.PropertyMap) resource.P
 	return outputs
 }
 
-func (v variables) parts(id string) (owner, key, scope string, err error) {
+func (v variables) parts(id string) (project, key, scope string, err error) {
 	parts := strings.SplitN(id, ":", 3)
 	if len(parts) < 2 {
-		return "", "", "", fmt.Errorf("the id %q of a variable: expected %s:key:environmentScope", id, v.owner)
+		return "", "", "", fmt.Errorf("the id %q of a variable: expected project:key:environmentScope", id)
 	}
 	if len(parts) == 2 {
 		parts = append(parts, "*")
@@ -99,11 +97,11 @@ func (v variables) parts(id string) (owner, key, scope string, err error) {
 }
 
 func (v variables) read(ctx context.Context, call *standin.Call) (resource.PropertyMap, bool, error) {
-	owner, key, scope, err := v.parts(call.ID)
+	project, key, scope, err := v.parts(call.ID)
 	if err != nil {
 		return nil, false, err
 	}
-	found, err := v.request(ctx, http.MethodGet, v.list(owner)+"/"+join(key), filter(scope))
+	found, err := v.request(ctx, http.MethodGet, v.list(project)+"/"+join(key), filter(scope))
 	if isGone(err) {
 		return nil, false, nil
 	}
@@ -114,7 +112,7 @@ func (v variables) read(ctx context.Context, call *standin.Call) (resource.Prope
 }
 
 func (v variables) update(ctx context.Context, call *standin.Call) (resource.PropertyMap, error) {
-	owner, key, scope, err := v.parts(call.ID)
+	project, key, scope, err := v.parts(call.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +120,7 @@ func (v variables) update(ctx context.Context, call *standin.Call) (resource.Pro
 	body := v.mapping.told(call.Inputs)
 	delete(body, "key")
 	body["filter"] = map[string]any{"environment_scope": scope}
-	found, err := v.request(ctx, http.MethodPut, v.list(owner)+"/"+join(key), body)
+	found, err := v.request(ctx, http.MethodPut, v.list(project)+"/"+join(key), body)
 	if err != nil {
 		return nil, fmt.Errorf("cannot update %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
 	}
@@ -130,11 +128,11 @@ func (v variables) update(ctx context.Context, call *standin.Call) (resource.Pro
 }
 
 func (v variables) remove(ctx context.Context, call *standin.Call) error {
-	owner, key, scope, err := v.parts(call.ID)
+	project, key, scope, err := v.parts(call.ID)
 	if err != nil {
 		return err
 	}
-	_, err = v.request(ctx, http.MethodDelete, v.list(owner)+"/"+join(key), filter(scope))
+	_, err = v.request(ctx, http.MethodDelete, v.list(project)+"/"+join(key), filter(scope))
 	if err != nil && !isGone(err) {
 		return fmt.Errorf("cannot delete %s: %w", v.describe(call.Inputs), err)
 	}
@@ -142,25 +140,25 @@ func (v variables) remove(ctx context.Context, call *standin.Call) error {
 }
 
 func (v variables) imported(id string) (resource.PropertyMap, error) {
-	owner, key, scope, err := v.parts(id)
+	project, key, scope, err := v.parts(id)
 	return resource.PropertyMap{
-		resource.PropertyKey(v.owner): resource.NewProperty(owner),
-		"key":                         resource.NewProperty(key),
-		"environmentScope":            resource.NewProperty(scope),
+		"project":          resource.NewProperty(project),
+		"key":              resource.NewProperty(key),
+		"environmentScope": resource.NewProperty(scope),
 	}, err
 }
 
 func (v variables) performed() *standin.Resource {
 	return &standin.Resource{
 		Defaults: resource.PropertyMap{"environmentScope": resource.NewProperty("*")},
-		Replaces: []string{v.owner, "key", "environmentScope", "hidden"},
+		Replaces: []string{"project", "key", "environmentScope", "hidden"},
 		Mended:   v.mended(),
 		Check:    checkVariable,
 		Diff: func(call *standin.Call, diff *plugin.DiffResult) error {
 			if err := v.diff(call, diff); err != nil {
 				return err
 			}
-			inTheWay(call, diff, v.owner, "key", "environmentScope")
+			inTheWay(call, diff, "project", "key", "environmentScope")
 			return nil
 		},
 		Create: v.create,
