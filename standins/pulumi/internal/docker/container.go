@@ -24,7 +24,7 @@ import (
 var updatable = []string{"restart", "maxRetryCount", "memory", "memorySwap", "cpuShares", "cpuSet"}
 
 // settled are inputs that an existing container keeps, although the schema asks for no new one when they change.
-var settled = []string{"healthcheck", "init", "tmpfs", "memoryReservation", "cpuPeriod", "cpuQuota"}
+var settled = []string{"healthcheck", "init", "memoryReservation"}
 
 const (
 	// shownLogLines of a container that failed are part of the error.
@@ -46,10 +46,7 @@ func (c containers) create(ctx context.Context, call *standin.Call) (string, res
 	if err != nil {
 		return "", nil, err
 	}
-	hostConfig, err := inputs.hostConfig()
-	if err != nil {
-		return "", nil, err
-	}
+	hostConfig := inputs.hostConfig()
 	docker, err := c.client()
 	if err != nil {
 		return "", nil, err

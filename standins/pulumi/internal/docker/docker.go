@@ -54,12 +54,13 @@ func Package() *standin.Package {
 			"docker:index/container:Container": {
 				Autonamed: true,
 				Unordered: []string{
-					"capabilities", "devices", "dns", "dnsOpts", "dnsSearches", "envs", "groupAdds", "hosts", "labels", "mounts",
-					"networksAdvanced", "securityOpts", "ulimits", "uploads", "volumes",
+					"capabilities", "dns", "envs", "labels", "networksAdvanced", "securityOpts", "uploads", "volumes",
 				},
 				NotPerformed: []string{
-					"deviceReadBps", "deviceReadIops", "deviceRequests", "deviceWriteBps", "deviceWriteIops", "gpus", "platform",
-					"mounts.volumeOptions.subpath", "networksAdvanced.gwPriority",
+					"cgroupParent", "cgroupnsMode", "cpuPeriod", "cpuQuota", "cpus", "deviceReadBps", "deviceReadIops", "deviceRequests",
+					"deviceWriteBps", "deviceWriteIops", "devices", "dnsOpts", "dnsSearches", "domainname", "gpus", "groupAdds", "hosts",
+					"mounts", "networksAdvanced.gwPriority", "pidMode", "platform", "publishAllPorts", "storageOpts", "sysctls", "tmpfs",
+					"ulimits", "usernsMode",
 				},
 				Defaults: resource.PropertyMap{
 					"attach": resource.NewProperty(false),

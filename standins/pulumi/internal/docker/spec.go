@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
-	"github.com/docker/go-units"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
@@ -26,37 +24,27 @@ const mebibyte = 1024 * 1024
 
 // containerInputs are the inputs of a container, as the schema names them.
 type containerInputs struct {
-	Image       string            `json:"image"`
-	Name        string            `json:"name"`
-	Command     []string          `json:"command"`
-	Entrypoints []string          `json:"entrypoints"`
-	Envs        []string          `json:"envs"`
-	Labels      []label           `json:"labels"`
-	User        string            `json:"user"`
-	WorkingDir  string            `json:"workingDir"`
-	Hostname    string            `json:"hostname"`
-	Domainname  string            `json:"domainname"`
-	TTY         bool              `json:"tty"`
-	StdinOpen   bool              `json:"stdinOpen"`
-	StopSignal  string            `json:"stopSignal"`
-	StopTimeout *int              `json:"stopTimeout"`
-	Healthcheck *healthcheck      `json:"healthcheck"`
-	Ports       []port            `json:"ports"`
-	Volumes     []volumeMount     `json:"volumes"`
-	Mounts      []mountSpec       `json:"mounts"`
-	Tmpfs       map[string]string `json:"tmpfs"`
-	Uploads     []upload          `json:"uploads"`
+	Image       string        `json:"image"`
+	Name        string        `json:"name"`
+	Command     []string      `json:"command"`
+	Entrypoints []string      `json:"entrypoints"`
+	Envs        []string      `json:"envs"`
+	Labels      []label       `json:"labels"`
+	User        string        `json:"user"`
+	WorkingDir  string        `json:"workingDir"`
+	Hostname    string        `json:"hostname"`
+	TTY         bool          `json:"tty"`
+	StdinOpen   bool          `json:"stdinOpen"`
+	StopSignal  string        `json:"stopSignal"`
+	StopTimeout *int          `json:"stopTimeout"`
+	Healthcheck *healthcheck  `json:"healthcheck"`
+	Ports       []port        `json:"ports"`
+	Volumes     []volumeMount `json:"volumes"`
+	Uploads     []upload      `json:"uploads"`
 
 	NetworkMode      string     `json:"networkMode"`
 	NetworksAdvanced []endpoint `json:"networksAdvanced"`
-	PublishAllPorts  bool       `json:"publishAllPorts"`
-	Hosts            []struct {
-		Host string `json:"host"`
-		IP   string `json:"ip"`
-	} `json:"hosts"`
-	DNS         []string `json:"dns"`
-	DNSOpts     []string `json:"dnsOpts"`
-	DNSSearches []string `json:"dnsSearches"`
+	DNS              []string   `json:"dns"`
 
 	Restart       string `json:"restart"`
 	MaxRetryCount int    `json:"maxRetryCount"`
@@ -68,38 +56,18 @@ type containerInputs struct {
 		Drops []string `json:"drops"`
 	} `json:"capabilities"`
 	SecurityOpts []string          `json:"securityOpts"`
-	GroupAdds    []string          `json:"groupAdds"`
-	UsernsMode   string            `json:"usernsMode"`
-	PidMode      string            `json:"pidMode"`
 	IpcMode      string            `json:"ipcMode"`
-	CgroupnsMode string            `json:"cgroupnsMode"`
-	CgroupParent string            `json:"cgroupParent"`
 	Runtime      string            `json:"runtime"`
 	Init         *bool             `json:"init"`
-	Sysctls      map[string]string `json:"sysctls"`
-	StorageOpts  map[string]string `json:"storageOpts"`
 	LogDriver    string            `json:"logDriver"`
 	LogOpts      map[string]string `json:"logOpts"`
 	ShmSize      int64             `json:"shmSize"`
-	Ulimits      []struct {
-		Name string `json:"name"`
-		Soft int64  `json:"soft"`
-		Hard int64  `json:"hard"`
-	} `json:"ulimits"`
-	Devices []struct {
-		HostPath      string `json:"hostPath"`
-		ContainerPath string `json:"containerPath"`
-		Permissions   string `json:"permissions"`
-	} `json:"devices"`
 
 	Memory            int64  `json:"memory"`
 	MemoryReservation int64  `json:"memoryReservation"`
 	MemorySwap        int64  `json:"memorySwap"`
 	CPUShares         int64  `json:"cpuShares"`
 	CPUSet            string `json:"cpuSet"`
-	CPUs              string `json:"cpus"`
-	CPUPeriod         int64  `json:"cpuPeriod"`
-	CPUQuota          int64  `json:"cpuQuota"`
 
 	RM                  bool  `json:"rm"`
 	Start               bool  `json:"start"`
@@ -136,26 +104,6 @@ type volumeMount struct {
 	FromContainer  string `json:"fromContainer"`
 	ReadOnly       bool   `json:"readOnly"`
 	SelinuxRelabel string `json:"selinuxRelabel"`
-}
-
-type mountSpec struct {
-	Type        string `json:"type"`
-	Target      string `json:"target"`
-	Source      string `json:"source"`
-	ReadOnly    bool   `json:"readOnly"`
-	BindOptions *struct {
-		Propagation string `json:"propagation"`
-	} `json:"bindOptions"`
-	VolumeOptions *struct {
-		NoCopy        bool              `json:"noCopy"`
-		Labels        []label           `json:"labels"`
-		DriverName    string            `json:"driverName"`
-		DriverOptions map[string]string `json:"driverOptions"`
-	} `json:"volumeOptions"`
-	TmpfsOptions *struct {
-		SizeBytes int64  `json:"sizeBytes"`
-		Mode      uint32 `json:"mode"`
-	} `json:"tmpfsOptions"`
 }
 
 type upload struct {
@@ -246,7 +194,7 @@ func (c *containerInputs) config() (*container.Config, error) {
 	}
 	config := &container.Config{
 		Image: c.Image, Cmd: c.Command, Entrypoint: c.Entrypoints, Env: c.Envs, Labels: labelMap(c.Labels), User: c.User,
-		WorkingDir: c.WorkingDir, Hostname: c.Hostname, Domainname: c.Domainname, Tty: c.TTY, OpenStdin: c.StdinOpen,
+		WorkingDir: c.WorkingDir, Hostname: c.Hostname, Tty: c.TTY, OpenStdin: c.StdinOpen,
 		StopSignal: c.StopSignal, StopTimeout: c.StopTimeout, Healthcheck: health,
 		ExposedPorts: nat.PortSet{}, Volumes: map[string]struct{}{},
 	}
@@ -270,53 +218,24 @@ func (p port) key() nat.Port {
 }
 
 // hostConfig is how the engine runs it.
-func (c *containerInputs) hostConfig() (*container.HostConfig, error) {
+func (c *containerInputs) hostConfig() *container.HostConfig {
 	config := &container.HostConfig{
-		Privileged: c.Privileged, PublishAllPorts: c.PublishAllPorts, ReadonlyRootfs: c.ReadOnly,
+		Privileged: c.Privileged, ReadonlyRootfs: c.ReadOnly,
 		RestartPolicy: c.restartPolicy(), NetworkMode: container.NetworkMode(c.NetworkMode),
-		CapAdd: c.Capabilities.Adds, CapDrop: c.Capabilities.Drops, SecurityOpt: c.SecurityOpts, GroupAdd: c.GroupAdds,
-		UsernsMode: container.UsernsMode(c.UsernsMode), PidMode: container.PidMode(c.PidMode),
-		IpcMode: container.IpcMode(c.IpcMode), CgroupnsMode: container.CgroupnsMode(c.CgroupnsMode),
-		Runtime: c.Runtime, Init: c.Init, Sysctls: c.Sysctls, StorageOpt: c.StorageOpts, Tmpfs: c.Tmpfs,
-		DNS: c.DNS, DNSOptions: c.DNSOpts, DNSSearch: c.DNSSearches, ShmSize: c.ShmSize * mebibyte,
+		CapAdd: c.Capabilities.Adds, CapDrop: c.Capabilities.Drops, SecurityOpt: c.SecurityOpts,
+		IpcMode: container.IpcMode(c.IpcMode), Runtime: c.Runtime, Init: c.Init,
+		DNS: c.DNS, ShmSize: c.ShmSize * mebibyte,
 		LogConfig:    container.LogConfig{Type: c.LogDriver, Config: c.LogOpts},
 		PortBindings: nat.PortMap{},
 		Resources:    c.resources(),
 	}
-	config.CgroupParent = c.CgroupParent
 	config.MemoryReservation = c.MemoryReservation * mebibyte
-	config.CPUPeriod, config.CPUQuota = c.CPUPeriod, c.CPUQuota
-	if c.CPUs != "" {
-		cpus, err := strconv.ParseFloat(c.CPUs, 64)
-		if err != nil {
-			return nil, fmt.Errorf("cpus: got %q, expected a number such as 1.5", c.CPUs)
-		}
-		config.NanoCPUs = int64(cpus * 1e9)
-	}
 	for _, p := range c.Ports {
 		binding := nat.PortBinding{HostIP: p.IP}
 		if p.External != 0 {
 			binding.HostPort = strconv.Itoa(p.External)
 		}
 		config.PortBindings[p.key()] = append(config.PortBindings[p.key()], binding)
-	}
-	for _, h := range c.Hosts {
-		config.ExtraHosts = append(config.ExtraHosts, h.Host+":"+h.IP)
-	}
-	for _, u := range c.Ulimits {
-		config.Ulimits = append(config.Ulimits, &units.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
-	}
-	for _, d := range c.Devices {
-		mapping := container.DeviceMapping{
-			PathOnHost: d.HostPath, PathInContainer: d.ContainerPath, CgroupPermissions: d.Permissions,
-		}
-		if mapping.PathInContainer == "" {
-			mapping.PathInContainer = d.HostPath
-		}
-		if mapping.CgroupPermissions == "" {
-			mapping.CgroupPermissions = "rwm"
-		}
-		config.Devices = append(config.Devices, mapping)
 	}
 	for _, v := range c.Volumes {
 		if v.FromContainer != "" {
@@ -325,10 +244,7 @@ func (c *containerInputs) hostConfig() (*container.HostConfig, error) {
 			config.Binds = append(config.Binds, bind)
 		}
 	}
-	for _, m := range c.Mounts {
-		config.Mounts = append(config.Mounts, m.mount())
-	}
-	return config, nil
+	return config
 }
 
 // bind is a volume in the engine's `source:target:options` form; empty for an anonymous one.
@@ -348,23 +264,6 @@ func (v volumeMount) bind() string {
 		options = append(options, v.SelinuxRelabel)
 	}
 	return strings.Join([]string{source, v.ContainerPath, strings.Join(options, ",")}, ":")
-}
-
-func (m mountSpec) mount() mount.Mount {
-	result := mount.Mount{Type: mount.Type(m.Type), Target: m.Target, Source: m.Source, ReadOnly: m.ReadOnly}
-	if m.BindOptions != nil {
-		result.BindOptions = &mount.BindOptions{Propagation: mount.Propagation(m.BindOptions.Propagation)}
-	}
-	if options := m.VolumeOptions; options != nil {
-		result.VolumeOptions = &mount.VolumeOptions{NoCopy: options.NoCopy, Labels: labelMap(options.Labels)}
-		if options.DriverName != "" || len(options.DriverOptions) > 0 {
-			result.VolumeOptions.DriverConfig = &mount.Driver{Name: options.DriverName, Options: options.DriverOptions}
-		}
-	}
-	if options := m.TmpfsOptions; options != nil {
-		result.TmpfsOptions = &mount.TmpfsOptions{SizeBytes: options.SizeBytes, Mode: os.FileMode(options.Mode)}
-	}
-	return result
 }
 
 func (c *containerInputs) restartPolicy() container.RestartPolicy {
