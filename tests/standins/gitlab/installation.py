@@ -67,7 +67,7 @@ class Installation:
                 [sys.executable, "-m", "gitlab_standin.supervisor", "--root", str(self.root)]
                 + ["--node", str(CI_LANGUAGE / "bin/node")]
                 + ["--ci-local", str(CI_LANGUAGE / "node_modules/gitlab-ci-local/dist/index.js")]
-                + ["--registry-program", str(REGISTRY / "registry")],
+                + ["--registry-program", str(REGISTRY / "registry"), "--agent-seconds", "3"],
                 env={**os.environ, "GITLAB_OMNIBUS_CONFIG": self.configuration, "PYTHONPATH": str(SERVER)},
                 stdout=log,
                 stderr=log,

@@ -322,7 +322,7 @@ def test_an_agent_with_a_wrong_token_is_not_connected(
 
 
 def test_a_revoked_token_ends_the_connection(
-    installation: Installation, client: gitlab.Gitlab, agent: Any, project: Any, runner: Runner, monkeypatch: Any
+    installation: Installation, client: gitlab.Gitlab, agent: Any, project: Any, runner: Runner
 ) -> None:
     job = job_of(project, runner)
     assert ask(installation, agent, job, "/api").status_code == 200

@@ -258,8 +258,12 @@ def test_skip_ci_and_broken_configurations(project: Any) -> None:
 
 
 def test_pipelines_on_request_take_variables(project: Any, runner: Runner, client: gitlab.Gitlab) -> None:
-    push(project, "job: {script: [x], rules: [{if: $ASKED}]}")
-    time.sleep(2)
+    sha = push(project, "job: {script: [x], rules: [{if: $ASKED}]}")
+    # The push's own pipeline is gone as soon as its rules have been looked at.
+    deadline = time.monotonic() + 20
+    while project.pipelines.list(sha=sha):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     with pytest.raises(gitlab.GitlabCreateError, match="resulting pipeline would have been empty"):
         project.pipelines.create({"ref": "main"})
     made = project.pipelines.create({"ref": "main", "variables": [{"key": "ASKED", "value": "yes"}]})

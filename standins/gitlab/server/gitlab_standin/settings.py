@@ -48,6 +48,8 @@ class Settings:
     """Pipelines that are created at once."""
     polling_seconds: int = 50
     """How long a runner's question is held open when there is nothing to do."""
+    agent_seconds: float = 10
+    """How long a request to a cluster waits for its agent, which comes back within seconds of a lost connection."""
 
     @property
     def etc(self) -> Path:

@@ -187,8 +187,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--node", type=Path, default=BASE.node)
     parser.add_argument("--ci-local", type=Path, default=BASE.ci_local)
     parser.add_argument("--registry-program", type=Path, default=BASE.registry_program)
+    parser.add_argument("--agent-seconds", type=float, default=BASE.agent_seconds, help="wait for an agent that long")
     given = parser.parse_args(arguments)
-    base = replace(BASE, node=given.node, ci_local=given.ci_local, registry_program=given.registry_program)
+    base = replace(
+        BASE,
+        node=given.node,
+        ci_local=given.ci_local,
+        registry_program=given.registry_program,
+        agent_seconds=given.agent_seconds,
+    )
     if given.root:
         base = replace(base, root=given.root, user=None, listen="127.0.0.1")
     return Supervisor(base).run()

@@ -150,6 +150,8 @@ def _run(
             "PATH": os.environ["PATH"],
             "HOME": str(source.parent),
             "NO_COLOR": "1",
+            # Node's own cache of compiled modules (node:module, since 22.1): a fifth of a run's processor time.
+            "NODE_COMPILE_CACHE": str(settings.run / "node-compile-cache"),
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
         },
         capture_output=True,

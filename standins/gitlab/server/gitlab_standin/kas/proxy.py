@@ -18,8 +18,6 @@ from gitlab_standin.kas.tunnels import Pool, Tunnel, TunnelClosed
 from gitlab_standin.site import Site
 
 PATH = "/-/kubernetes-agent/"
-WAIT_SECONDS = 10
-"""How long a request waits for its agent: one that has lost its connection comes back within some seconds."""
 # What is about the way to this server, and the job's own credentials.
 _KEPT_BACK = {
     b"authorization",
@@ -99,7 +97,7 @@ class Kas:
 
     async def _tunnel(self, agent_id: int) -> Tunnel | None:
         """A connection of the agent's whose token is still one."""
-        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        deadline = asyncio.get_running_loop().time() + self._site.settings.agent_seconds
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             tunnel = await self._pool.take(agent_id, left)
             if tunnel is None or await run_in_threadpool(access.is_active, self._site, tunnel.token_id):
