@@ -41,7 +41,7 @@ status: ## what runs, and which tools are used
 unit: ## unit tests: seconds, no network
 	@$(PYTHON) -m pytest tests/unit
 
-standins: ## tests of the lab's stand-ins for GitLab, by its clients: two minutes, package registries but no lab
+standins: ## tests of the lab's stand-ins for GitLab, by its clients: a minute, package registries but no lab
 	@$(PYTHON) -m pytest tests/standins
 
 lint: ## style, types, shell scripts, Go

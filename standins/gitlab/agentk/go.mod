@@ -1,4 +1,4 @@
-module auto-devops/lab/mirror/gitlab/agentk
+module auto-devops/standins/gitlab/agentk
 
 go 1.26.0
 

@@ -1,3 +1,3 @@
-module auto-devops/lab/mirror/images/defaultbackend
+module auto-devops/standins/images/defaultbackend
 
 go 1.26.0

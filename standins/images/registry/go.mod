@@ -1,4 +1,4 @@
-module auto-devops/lab/mirror/images/registry
+module auto-devops/standins/images/registry
 
 go 1.26
 
