@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins lint test test-lab test-full bench bench-nodes bench-push
+.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins charts lint test test-lab test-full bench bench-nodes bench-push
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -38,19 +38,21 @@ shell: ## open the workstation; CMD='…' runs one command there; ON=dns (or ano
 status: ## what runs, and which tools are used
 	@$(LAB) status
 
-unit: ## unit tests: seconds, no network
-	@$(PYTHON) -m pytest tests/unit
+# ARGS are pytest's own, such as --snapshot-update.
+unit: ## unit tests: seconds, no network; ARGS='…' goes to pytest
+	@$(PYTHON) -m pytest tests/unit $(ARGS)
 
-standins: ## tests of the lab's stand-ins for GitLab, by its clients: a minute, package registries but no lab
+standins: ## tests of the lab's stand-ins for GitLab, by its clients: package registries but no lab
 	@$(PYTHON) -m pytest tests/standins
 
-lint: ## style, types, shell scripts, Go
-	@$(PYTHON) -m lab.lint
+charts: ## the charts: Helm's lint, Kubernetes' schemas, snapshots of what is rendered
+	@$(PYTHON) -m tools.check charts
 
-test: lint ## everything that needs no lab: lint, unit, Go and stand-ins' tests
-	@go test -C standins/pulumi ./...
-	@for service in services/*/; do CGO_ENABLED=0 go test -C "$$service" -tags nomsgpack ./... || exit 1; done
-	@$(PYTHON) -m pytest tests/unit tests/standins
+lint: ## style, types, shell scripts
+	@$(PYTHON) -m tools.check lint
+
+test: ## everything that needs no lab: lint, unit tests, stand-ins, Go, charts, services
+	@$(PYTHON) -m tools.check
 
 # ONLY='FILE…' (or FILE::TEST) runs just these, with the cases that only test-full has.
 test-lab: ## the lab's main way and one case of each kind; ONLY=tests/lab/test_sshd.py runs all of that file alone

@@ -132,13 +132,19 @@ class Step:
 class Plan:
     """Steps and their order. `run` carries them out and ends with the first failure's SystemExit.
 
-    `again` is the command that goes on after a failure, `logs` where each step's log goes.
+    `again` is the command that goes on after a failure, `logs` where each step's log goes, `at_once` how many steps may
+    run at the same time. With `keep_going` every step runs whatever becomes of the others, and a failed one's output is
+    shown whole.
     """
 
-    def __init__(self, again: str, logs: Path = paths.LOGS) -> None:
+    def __init__(
+        self, again: str, logs: Path = paths.LOGS, *, at_once: int | None = None, keep_going: bool = False
+    ) -> None:
         self._steps: dict[str, Step] = {}
         self.again = again
         self._logs = logs
+        self._at_once = at_once
+        self._keep_going = keep_going
 
     def add(self, name: str, action: Action, after: Sequence[str] = ()) -> str:
         """Add a step; returns its name for later steps' `after`."""
@@ -152,8 +158,12 @@ class Plan:
         """The names of all steps added so far."""
         return list(self._steps)
 
+    def log(self, name: str) -> Path:
+        """Where a step's log goes."""
+        return self._logs / (name.replace(" ", "-").replace("/", "-") + ".log")
+
     def run(self) -> None:
-        """Run all steps. After a failure no new step starts, but those under way are let finish."""
+        """Run all steps. After a failure no new step starts, but those under way are let finish (see `keep_going`)."""
         changed = threading.Condition()
         waiting = dict(self._steps)
         running: dict[str, Step] = {}
@@ -174,22 +184,23 @@ class Plan:
                     changed.notify_all()
 
         with _interruptible(), _progress(running) as report, changed:
-            while running or (waiting and not failed):
-                if not failed:
+            while running or (waiting and (self._keep_going or not failed)):
+                if self._keep_going or not failed:
                     ready = [s for s in waiting.values() if finished.issuperset(s.after)]
-                    for step in ready:
+                    free = len(ready) if self._at_once is None else self._at_once - len(running)
+                    for step in ready[:free]:
                         del waiting[step.name]
-                        step.log = StepLog(self._logs / (step.name.replace(" ", "-").replace("/", "-") + ".log"))
+                        step.log = StepLog(self.log(step.name))
                         step.started = time.monotonic()
                         running[step.name] = step
                         threading.Thread(target=work, args=(step,), name=step.name, daemon=True).start()
                 changed.wait(timeout=0.2)
                 for step in [s for s in running.values() if s.seconds is not None]:
                     del running[step.name]
-                    if step.error is None:
-                        finished.add(step.name)
-                    else:
+                    if step.error is not None:
                         failed.append(step)
+                    if step.error is None or self._keep_going:
+                        finished.add(step.name)
                     report(step)
         for step in failed:
             self._explain(step)
@@ -200,12 +211,15 @@ class Plan:
         assert step.log and step.error
         console.print(f"\n[bold red]{escape(step.name)} failed:[/] {escape(str(step.error) or repr(step.error))}")
         lines = step.log.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        last = [line for line in lines if line.strip() and not line.startswith("FAILED: ")][-15:]
-        for line in last:
+        shown = [line for line in lines if line.strip() and not line.startswith("FAILED: ")]
+        for line in shown if self._keep_going else shown[-15:]:
             console.print(f"  [dim]│[/] {escape(line)}")
         console.print(f"Log: {step.log.path}")
         fix = getattr(step.error, "fix", "") or "fix what it names"
-        console.print(f"To go on: {escape(fix)}, then `{self.again}` continues where it stopped.")
+        if self._keep_going:
+            console.print(f"To go on: {escape(fix)}, then `{self.again}` again.")
+        else:
+            console.print(f"To go on: {escape(fix)}, then `{self.again}` continues where it stopped.")
 
 
 def end_children() -> None:

@@ -1,9 +1,8 @@
-"""The sample services and their chart, by the tools that read them: GitLab's published schema, Go, Helm."""
+"""The sample services, by the tools that read them: GitLab's published schema and Go. Their chart: tests/charts."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,6 @@ from tests.unit.conftest import ROOT
 from tests.unit.scripts import Machine
 
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/.gitlab-ci.yml"))
-CHART = ROOT / "charts" / "microservice"
 HEAL = ".gitlab/heal-release.sh"
 KINDS = {"hello-auto": "auto", "hello-custom": "custom"}
 
@@ -157,86 +155,3 @@ def test_modules_are_pinned(service: Path) -> None:
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
 def test_sources_are_formatted(service: Path) -> None:
     assert subprocess.run(["gofmt", "-l", "."], cwd=service, capture_output=True, text=True, check=True).stdout == ""
-
-
-# The chart, by Helm itself: an installed one, or the one that the lab built. `make lint` fails where there is none.
-
-
-def helm() -> str | None:
-    """Helm, if there is one."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "auto-devops" / "kubernetes"
-    built = sorted(cache.glob("helm-*/helm"))
-    return shutil.which("helm") or (str(built[-1]) if built else None)
-
-
-# Now: tests have a home of their own.
-HELM = helm()
-needs_helm = pytest.mark.skipif(HELM is None, reason="no Helm here; make lint builds one and checks the chart")
-
-
-def rendered(*settings: str, release: str = "hello") -> dict[str, Any]:
-    """The chart's objects, by kind."""
-    arguments = [
-        item for setting in ("image.repository=r.example/a", "image.tag=1", *settings) for item in ("--set", setting)
-    ]
-    command = [str(HELM), "template", release, str(CHART), *arguments]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return {item["kind"]: item for item in yaml.safe_load_all(text) if item}
-
-
-@needs_helm
-def test_chart_is_what_helm_allows() -> None:
-    command = [str(HELM), "lint", "--strict", str(CHART), "--set", "image.repository=r.example/a,image.tag=1"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@needs_helm
-def test_chart_probes_the_service_and_runs_it_as_nobody() -> None:
-    pod = rendered()["Deployment"]["spec"]["template"]["spec"]
-    container = pod["containers"][0]
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert container["securityContext"]["runAsNonRoot"] is True
-    assert container["ports"][0]["containerPort"] == 5000
-    assert container["image"] == "r.example/a:1"
-    assert "limits" in container["resources"]
-    assert pod["automountServiceAccountToken"] is False
-    assert "imagePullSecrets" not in pod
-
-
-@needs_helm
-def test_chart_has_an_ingress_where_it_has_a_host() -> None:
-    assert set(rendered()) == {"Deployment", "Service"}
-    ingress = rendered("ingress.host=team-hello.k8s.example.com")["Ingress"]["spec"]
-    assert ingress["rules"][0]["host"] == "team-hello.k8s.example.com"
-    assert "ingressClassName" not in ingress, "the cluster's default"
-    assert rendered("ingress.host=a.b", "ingress.className=x")["Ingress"]["spec"]["ingressClassName"] == "x"
-
-
-@needs_helm
-@pytest.mark.parametrize(
-    ("release", "name"),
-    [("hello", "hello"), ("9lives", "svc-9lives"), ("2048", "svc-2048"), ("on", "on"), ("1" * 53, "svc-" + "1" * 48)],
-)
-def test_every_project_has_a_name_that_kubernetes_takes(release: str, name: str) -> None:
-    """A Service's name begins with a letter; and what YAML would read as a number or a truth value is a text."""
-    objects = rendered("ingress.host=a.b", release=release)
-    assert {item["metadata"]["name"] for item in objects.values()} == {name}
-    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)
-    assert objects["Service"]["spec"]["selector"]["app.kubernetes.io/instance"] == release
-    path = objects["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]
-    assert path["backend"]["service"]["name"] == name
-
-
-@needs_helm
-def test_chart_needs_an_image() -> None:
-    result = subprocess.run([str(HELM), "template", str(CHART)], capture_output=True, text=True, check=False)
-    assert result.returncode != 0
-    assert "image.repository is empty" in result.stderr
-
-
-@needs_helm
-def test_chart_uses_a_pull_secret() -> None:
-    pod = rendered("image.pullSecret=registry")["Deployment"]["spec"]["template"]["spec"]
-    assert pod["imagePullSecrets"] == [{"name": "registry"}]

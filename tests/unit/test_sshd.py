@@ -31,7 +31,7 @@ CONFIGURATIONS = {
 class Sshd:
     """A machine with an sshd that is made of files: what it listens on is what it read last."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, host_key: Path) -> None:
         self.machine = Machine(root / "machine")
         self.etc = root / "ssh"
         self.drop_ins = self.etc / "sshd_config.d"
@@ -40,9 +40,7 @@ class Sshd:
         self.listening.write_text("22\n")
         self.other = root / "other"
         self.other.write_text("")
-        key = self.etc / "key"
-        self.machine.run(self._script("keygen", f"ssh-keygen -q -t ed25519 -N '' -f {key}")).check_returncode()
-        self._host_key = f"HostKey {key}\n"
+        self._host_key = f"HostKey {host_key}\n"
         functions = (SCRIPTS / "sshd.sh").read_text()
         for name, path in {
             "/etc/ssh/sshd_config.d/": f"{self.drop_ins}/",
@@ -102,10 +100,19 @@ class Sshd:
         return self.listening.read_text().split()
 
 
+@pytest.fixture(scope="module")
+def host_key_file(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key as sshd wants it: nobody else may read it."""
+    file = tmp_path_factory.mktemp("sshd") / "key"
+    file.touch(mode=0o600)
+    file.write_bytes((keys / "id").read_bytes())
+    return file
+
+
 @pytest.fixture
-def sshd(tmp_path: Path) -> Sshd:
+def sshd(tmp_path: Path, host_key_file: Path) -> Sshd:
     """A machine whose sshd is on port 22."""
-    return Sshd(tmp_path)
+    return Sshd(tmp_path, host_key_file)
 
 
 @pytest.mark.parametrize(
