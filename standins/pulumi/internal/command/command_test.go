@@ -167,7 +167,8 @@ func (m *machine) session(opened ssh.NewChannel) {
 			go func() {
 				command := exec.Command("sh", "-c", line.Command)
 				command.Env, command.Stdin, command.Stdout, command.Stderr = environment, channel, channel, channel.Stderr()
-				command.WaitDelay = 100 * time.Millisecond
+				// Once it has ended: long enough that a busy machine still passes on what it wrote.
+				command.WaitDelay = 2 * time.Second
 				status := 0
 				var failed *exec.ExitError
 				if err := command.Run(); errors.As(err, &failed) {
