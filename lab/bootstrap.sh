@@ -12,6 +12,7 @@ venv=$cache/venv
 packages=(
   debootstrap skopeo docker.io containerd runc iptables iproute2 openssh-client openssl tar git
   shellcheck ca-certificates debian-archive-keyring xfsprogs e2fsprogs
+  openssh-server # unit tests have the real sshd read what the scripts write; it serves nobody
 )
 
 problems=()
@@ -66,8 +67,9 @@ if ((${#missing[@]})); then
     rm -f "$policy"
     trap - EXIT
   fi
-  if [[ -d /run/systemd/system && " ${missing[*]} " == *" docker.io "* ]]; then
-    systemctl --quiet disable docker.service docker.socket containerd.service
+  if [[ -d /run/systemd/system ]]; then
+    [[ " ${missing[*]} " != *" docker.io "* ]] || systemctl --quiet disable docker.service docker.socket containerd.service
+    [[ " ${missing[*]} " != *" openssh-server "* ]] || systemctl --quiet disable ssh.service
   fi
   python=$(command -v python3)
 fi
