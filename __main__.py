@@ -9,6 +9,7 @@ import datetime
 
 import pulumi
 
+import faststart  # noqa: F401 - first, for what it does
 from components.auto_devops_project import AutoDevOpsProject, Delivery, make_projects
 from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
