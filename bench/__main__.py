@@ -1,64 +1,93 @@
 """How much longer `pulumi preview` of the whole stack takes than that of an empty Python program.
 
-Usage: `make bench`, after `make up`. The two run in turn, pair by pair, on the same engine, language host and kind of
-state, so that what else the machine does burdens both. Prints each pair's ratio; ends with 1 where the median ratio is
-above the bound that the project promises.
+Usage: `make bench`. It needs the tools that `make preview` builds, but neither machines nor the lab (sizes.py). Stacks
+of several sizes, each on a fresh state and on one that has all its resources, are previewed in turn, each right after
+an empty program, so that what else the computer does burdens both. Prints, for each stack, the median over the rounds
+of what it takes above its empty neighbour, and the processor time of that, which a busy computer changes less; ends
+with 1 where a time is above the bound, which is meant for 2 cores that have nothing else to do.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import argparse
+import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.verdict import kept
-from lab import paths, stack
+from bench.sizes import Place, Stack
 
-PAIRS = 7
-BOUND = 3.0
-"""The stack's preview takes at most this many times the empty program's (the project's first issue)."""
+ROUNDS = 7
+PROJECTS = (0, 2, 20, 45)
+"""In the settings: about 110, 150 (as stack dev), 500 and 1,000 resources."""
+START = 1.2
+EACH = 0.0037
+"""Seconds that a preview may take above an empty one, at the start and for each resource."""
 
 
-def seconds(command: Sequence[str], directory: Path, environment: dict[str, str]) -> float:
-    """How long a command takes that has to succeed."""
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
-    took = time.perf_counter() - started
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    return took
+@dataclass
+class Case:
+    """One stack on one state."""
+
+    state: str
+    resources: int
+    stack: Stack
+    above: list[float] = field(default_factory=list)
+    """Seconds above the empty program's preview, by round."""
+    processor: list[float] = field(default_factory=list)
+    """Seconds of the processors above the empty program's, by round."""
+
+    @property
+    def bound(self) -> float:
+        """What the median of `above` may be, in seconds."""
+        return START + EACH * self.resources
+
+    def report(self) -> bool:
+        """Print the case's line; whether it is within the bound."""
+        median = statistics.median(self.above)
+        good = median <= self.bound
+        print(
+            f"{self.resources:9} {self.state:>9} {median:8.2f} {min(self.above):6.2f} to {max(self.above):5.2f}"
+            f" {statistics.median(self.processor):9.2f} {self.bound:6.2f}  {'within' if good else 'ABOVE'}"
+        )
+        return good
+
+
+def cases(place: Place, projects: int) -> list[Case]:
+    """A stack of a size on both kinds of state."""
+    fresh, existing = place.whole("fresh", projects), place.whole("existing", projects)
+    planned = fresh.changes()
+    place.pretend_up(existing)
+    found = existing.changes()
+    # Nothing may differ on the made state: else other work than that of an unchanged stack would be measured.
+    if set(planned) != {"create"} or found != {"same": planned["create"]}:
+        sys.exit(f"{projects} projects: fresh {planned}, existing {found}; expected all created, then all the same")
+    return [Case("fresh", planned["create"], fresh), Case("existing", planned["create"], existing)]
 
 
 def main() -> int:
     """Measure and print; the exit status."""
-    environment = {**os.environ, **stack.environment()}
-    whole = stack.command(["preview"])
+    parser = argparse.ArgumentParser(prog="bench", description="what `pulumi preview` takes above an empty program")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--projects", type=int, nargs="*", default=PROJECTS, help="sizes, in projects")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        empty = Path(name)
-        (empty / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-        (empty / "__main__.py").write_text("")
-        environment_of_empty = {**environment, "PULUMI_BACKEND_URL": f"file://{empty}"}
-        seconds(["pulumi", "stack", "init", "bench", "--non-interactive"], empty, environment_of_empty)
-        preview = ["pulumi", "preview", "--stack", "bench", "--non-interactive"]
-
-        def pair() -> tuple[float, float]:
-            return (
-                seconds(whole, paths.REPOSITORY, environment),
-                seconds(preview, empty, environment_of_empty),
-            )
-
-        pair()  # not counted: fills the file cache
-        print(f"{'stack':>8} {'empty':>8} {'ratio':>6}   `pulumi preview`, seconds")
-        ratios = []
-        for _ in range(PAIRS):
-            mine, theirs = pair()
-            ratios.append(mine / theirs)
-            print(f"{mine:8.2f} {theirs:8.2f} {ratios[-1]:6.2f}")
-    return 0 if kept(ratios, BOUND) else 1
+        place = Place(Path(name))
+        empty = place.empty()
+        measured = [case for projects in arguments.projects for case in cases(place, projects)]
+        empty.preview()  # not counted: fills the file cache
+        alone = []
+        for _ in range(arguments.rounds):
+            for case in measured:
+                (none, none_processor), (whole, whole_processor) = empty.preview(), case.stack.preview()
+                alone.append(none)
+                case.above.append(whole - none)
+                case.processor.append(whole_processor - none_processor)
+        print(f"empty program: median {statistics.median(alone):.2f} s ({min(alone):.2f} to {max(alone):.2f})")
+        print(f"{'resources':>9} {'state':>9} {'above it':>8} {'range':>15} {'processor':>9} {'bound':>6}  (seconds)")
+        kept = [case.report() for case in measured]
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":
