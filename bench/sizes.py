@@ -27,7 +27,6 @@ import yaml
 from lab import paths, tools
 
 STACK = "bench"
-PROGRAM = "auto-devops"
 PRETENDED = ("command", "docker", "gitlab", "kubernetes")
 """Plugins that would need a machine to create something; tls needs none."""
 MACHINES = {"dns": "192.0.2.11", "registry": "192.0.2.12", "gitlab": "192.0.2.13", "k8s": "192.0.2.14"}
