@@ -4,7 +4,8 @@ Usage: `make bench`. It needs the tools that `make preview` builds, but neither 
 of several sizes, each on a fresh state and on one that has all its resources, are previewed in turn, each right after
 an empty program, so that what else the computer does burdens both. Prints, for each stack, the median over the rounds
 of what it takes above its empty neighbour, and the processor time of that, which a busy computer changes less; ends
-with 1 where a time is above the bound, which is meant for 2 cores that have nothing else to do.
+with 1 where a time is above the bound, which is meant for 2 cores that have nothing else to do. The lab may run, but
+not be loaded or taken down meanwhile: that ends every process of its tools, the bench's too.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class Place:
         for name in PRETENDED:
             executable = f"pulumi-resource-{name}"
             launcher = self._pretended / executable
-            words = [sys.executable, str(Path(__file__).with_name("pretended.py")), str(tools.provider(name).path)]
+            words = [sys.executable, str(Path(__file__).with_name("pretended.py")), str(self._tools / executable)]
             launcher.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
             launcher.chmod(0o755)
         (directory / "pulumi-home").mkdir()
