@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from lab import base, engine, machines, network, originals, paths, stack, storage, tools, verify
+from lab import base, engine, machines, network, originals, paths, stack, storage, tools, verify, workstation
 from lab.inventory import machine
 from lab.keys import content_key
 from lab.steps import LabError, Plan, StepLog
@@ -151,6 +151,8 @@ def load_plan(state: State) -> Plan:
         plan.add(f"machine {name}", partial(machines.start, machine=machine(name)), ["engine", "network"])
         for name in state.machines
     ]
+    if verify.CLUSTER in state.answers:
+        plan.add("leases", workstation.release_leases, booted)
     answers = partial(verify.wait_for, names=state.answers, seconds=_SECONDS_TO_ANSWER)
     plan.add("answers", answers, booted)
     return plan
