@@ -206,6 +206,8 @@ def _power_off(log: StepLog) -> str:
 def _load(log: StepLog, state: State) -> str:
     started = time.monotonic()
     storage.load(log, state.copy)
+    # Those of an earlier run that was interrupted, while other files were in place.
+    engine.remove_cgroups(log)
     log.write(f"replaced in {time.monotonic() - started:.1f} s")
     return f"as of {state.saved}" + ("" if storage.copies_in_a_moment() else ", every file copied")
 
