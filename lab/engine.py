@@ -105,6 +105,28 @@ def down(log: StepLog) -> None:
             time.sleep(0.1)
 
 
+def remove_cgroups(log: StepLog) -> None:
+    """Remove what an engine that was ended has left of its containers: none of them could be started into it."""
+    folder = paths.DOCKER_DATA / "containers"
+    containers = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+
+    def removed() -> bool:
+        left = [
+            root
+            for name in containers
+            for root in (*_CGROUPS.glob(f"*/docker/{name}"), *_CGROUPS.glob(f"docker/{name}"))
+            if root.is_dir()
+        ]
+        for root in left:
+            for each, _, _ in os.walk(root, topdown=False):
+                # Busy until the kernel has put the last of its processes away.
+                with suppress(OSError):
+                    Path(each).rmdir()
+        return not any(root.exists() for root in left)
+
+    wait_until(log, "the end of the containers' control groups", removed, 10)
+
+
 @contextmanager
 def paused(log: StepLog) -> Iterator[None]:
     """Hold every container still: none of its processes gets on."""
@@ -127,7 +149,6 @@ def cut_power(log: StepLog) -> int:
     For a lab whose files are thrown away. Needs no engine that answers.
     """
     found = shims()
-    identifiers = [_container_id(pid) for pid in found]
     for shim in found:
         for child in _children(shim):
             _end(child)
@@ -145,8 +166,7 @@ def cut_power(log: StepLog) -> int:
             _end(child)
         _end(shim)
     wait_until(log, "the end of the engine's processes", lambda: not processes(), 10)
-    for identifier in identifiers:
-        _remove_cgroups(identifier)
+    remove_cgroups(log)
     unmount_below(paths.RUN, log)
     unmount_below(paths.DOCKER_DATA / "overlay2", log)
     # Sockets and the like of processes that are gone; what belongs to the network and the kernel stays.
@@ -213,11 +233,6 @@ def _pid(name: str) -> int | None:
     return pid if words and Path(words[0]).name == name and str(paths.RUN) in " ".join(words) else None
 
 
-def _container_id(shim: int) -> str:
-    words = _command_line(shim)
-    return words[words.index("-id") + 1] if "-id" in words[:-1] else ""
-
-
 def _children(pid: int) -> list[int]:
     """A shim's children: its container's first process, and what was begun there from outside."""
     try:
@@ -229,16 +244,6 @@ def _children(pid: int) -> list[int]:
 def _end(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _remove_cgroups(container: str) -> None:
-    """What an engine that was ended could not remove: a container of that id would be started into them."""
-    if not container:
-        return
-    for root in (*_CGROUPS.glob(f"*/docker/{container}"), *_CGROUPS.glob(f"docker/{container}")):
-        for folder, _, _ in os.walk(root, topdown=False):
-            with suppress(OSError):
-                Path(folder).rmdir()
 
 
 def _start(log: StepLog, name: str, arguments: str) -> None:

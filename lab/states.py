@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from lab import base, engine, machines, network, originals, paths, stack, storage, tools, verify
+from lab import base, engine, machines, network, originals, paths, stack, storage, tools, verify, workstation
 from lab.inventory import machine
 from lab.keys import content_key
 from lab.steps import LabError, Plan, StepLog
@@ -151,6 +151,8 @@ def load_plan(state: State) -> Plan:
         plan.add(f"machine {name}", partial(machines.start, machine=machine(name)), ["engine", "network"])
         for name in state.machines
     ]
+    if verify.CLUSTER in state.answers:
+        plan.add("leases", workstation.release_leases, booted)
     answers = partial(verify.wait_for, names=state.answers, seconds=_SECONDS_TO_ANSWER)
     plan.add("answers", answers, booted)
     return plan
@@ -204,6 +206,8 @@ def _power_off(log: StepLog) -> str:
 def _load(log: StepLog, state: State) -> str:
     started = time.monotonic()
     storage.load(log, state.copy)
+    # Those of an earlier run that was interrupted, while other files were in place.
+    engine.remove_cgroups(log)
     log.write(f"replaced in {time.monotonic() - started:.1f} s")
     return f"as of {state.saved}" + ("" if storage.copies_in_a_moment() else ", every file copied")
 

@@ -18,6 +18,8 @@ FIRST_PIPELINE_SECONDS = 900
 """The first pipelines compile a web framework and all below it, each twice, on the cores of one computer."""
 PIPELINES_EVERY_SECONDS = 10
 """How often GitLab is asked for the pipelines: each time is a login on the workstation, and the cores are busy."""
+CLUSTER = "Kubernetes node"
+"""Name of the check that there is a cluster."""
 Check = tuple[str, str, str]
 """What is checked, the shell line for the workstation, and what it has to say."""
 ENDED_WITHOUT_DEPLOYMENT = ("failed", "canceled", "skipped")
@@ -181,7 +183,7 @@ def _services(outputs: dict[str, Any]) -> list[Check]:
     return [
         ("registry over trusted HTTPS", f"{curl} {shlex.quote(outputs['registryUrl'] + '/v2/')}", "200"),
         ("registry's web page", f"{curl} --location {shlex.quote(outputs['registryUiUrl'])}", "200"),
-        ("Kubernetes node", "kubectl get nodes --no-headers", " Ready "),
+        (CLUSTER, "kubectl get nodes --no-headers", " Ready "),
         ("ingress", f"curl -sS http://anything.{outputs['baseDomain']}", "default backend - 404"),
         ("ingress over trusted HTTPS", f"curl -sS https://anything.{outputs['baseDomain']}", "default backend - 404"),
         ("GitLab over trusted HTTPS", f"{curl} {shlex.quote(outputs['gitlabUrl'] + '/users/sign_in')}", "200"),

@@ -8,6 +8,7 @@ from lab import kubernetes, machines, paths, stack
 from lab.inventory import WORKSTATION
 from lab.steps import StepLog
 
+_RELEASE_LEASES = paths.SOURCES / "release_leases.sh"
 _SCRIPT = paths.REPOSITORY / "tools/setup_workstation.py"
 
 
@@ -23,3 +24,10 @@ def set_up(log: StepLog) -> str:
     machines.put_files(target, files)
     log.run(machines.ssh_command(WORKSTATION, f"/root/{_SCRIPT.name}"), stdin=outputs)
     return "CA, resolver, Docker context and kubeconfig set"
+
+
+def release_leases(log: StepLog) -> str:
+    """Wait for the cluster that has just booted, and free what is leased to processes of before."""
+    log.awaiting("the cluster's API")
+    said = log.run(machines.ssh_command(WORKSTATION, "timeout 90 bash -ls"), stdin=_RELEASE_LEASES.read_bytes())
+    return f"{said.count('patched')} freed"
