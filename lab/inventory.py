@@ -33,6 +33,7 @@ SERVERS = (
     # The other machines have a plain /etc/resolv.conf: both kinds of resolver are met in the lab.
     Machine("k8s", "10.77.0.14", image="resolved"),
 )
+CLUSTER = SERVERS[-1]
 MACHINES = (MIRROR, *SERVERS, WORKSTATION)
 SPARES = tuple(Machine(f"node{number}", f"10.77.0.{30 + number}") for number in range(1, 6))
 """Bare machines that `make up` leaves alone: made on demand, for tests and benchmarks of a growing cluster."""

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from lab import base, engine, machines, network, originals, paths, stack, storage, tools, verify, workstation
-from lab.inventory import machine
+from lab.inventory import CLUSTER, WORKSTATION, machine
 from lab.keys import content_key
 from lab.steps import LabError, Plan, StepLog
 
@@ -152,7 +152,8 @@ def load_plan(state: State) -> Plan:
         for name in state.machines
     ]
     if verify.CLUSTER in state.answers:
-        plan.add("leases", workstation.release_leases, booted)
+        # Not after all of them: the cluster is what comes back last.
+        plan.add("leases", workstation.release_leases, [f"machine {each.name}" for each in (WORKSTATION, CLUSTER)])
     answers = partial(verify.wait_for, names=state.answers, seconds=_SECONDS_TO_ANSWER)
     plan.add("answers", answers, booted)
     return plan
