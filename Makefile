@@ -38,9 +38,8 @@ shell: ## open the workstation; CMD='…' runs one command there; ON=dns (or ano
 status: ## what runs, and which tools are used
 	@$(LAB) status
 
-# ARGS are pytest's own, such as --snapshot-update.
-unit: ## unit tests: seconds, no network; ARGS='…' goes to pytest
-	@$(PYTHON) -m pytest tests/unit $(ARGS)
+unit: ## unit tests, no network; ONLY=FILE runs just that one, ARGS='--snapshot-update' goes to pytest
+	@$(PYTHON) -m pytest $(or $(ONLY),tests/unit) $(ARGS)
 
 standins: ## tests of the lab's stand-ins for GitLab, by its clients: package registries but no lab
 	@$(PYTHON) -m pytest tests/standins

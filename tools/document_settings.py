@@ -3,7 +3,7 @@
 
 That is docs/settings.md, and in Pulumi.yaml all below `config:`.
 
-Usage, in the project's directory: python tools/document_settings.py
+Usage, in the project's directory: lab/bootstrap.sh --python tools/document_settings.py
 """
 
 from __future__ import annotations
