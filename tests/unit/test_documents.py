@@ -13,7 +13,9 @@ from tools.document_settings import document, schema
 
 
 def test_settings_are_documented() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == document(), "run: lab/bootstrap.sh --python tools/document_settings.py"
+    assert (ROOT / "docs" / "settings.md").read_text() == document(), (
+        "run: lab/bootstrap.sh --python tools/document_settings.py"
+    )
 
 
 def test_configuration_schema_is_made_from_the_settings() -> None:
