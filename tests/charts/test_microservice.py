@@ -69,3 +69,9 @@ def test_chart_needs_an_image(helm: Helm) -> None:
 def test_chart_uses_a_pull_secret(helm: Helm) -> None:
     pod = by_kind(helm, released({"pullSecret": "registry"}))["Deployment"]["spec"]["template"]["spec"]
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
+
+
+@pytest.mark.parametrize("name", ["ON", "y", "NULL", "1E3"])
+def test_a_variable_may_be_called_what_yaml_takes_for_something_else(helm: Helm, name: str) -> None:
+    pod = by_kind(helm, released(env={name: "1"}))["Deployment"]["spec"]["template"]["spec"]
+    assert {"name": name, "value": "1"} in pod["containers"][0]["env"]
