@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.unit import recording
-from tests.unit.conftest import Run, unpacked
+from tests.unit.conftest import Run, good_settings, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -34,16 +35,18 @@ def test_components_of_the_design_are_there(good_stack: Recorder) -> None:
     assert kinds == {"Host", "CA", "DNS", "DockerEngine", "RegistryHost", "GitLabServer", "GitLabRunner", "K8sNode"}
 
 
-def test_every_script_waits_for_the_trust_but_those_that_come_before(good_stack: Recorder) -> None:
+def test_every_script_waits_for_its_machines_trust_but_those_that_come_before(good_stack: Recorder, keys: Path) -> None:
     """A host and its trust come first; the name server needs none."""
     kinds = {r.name: r.type.rpartition(":")[2] for r in good_stack.everything if r.type.startswith("auto-devops:")}
+    machines = {machine["address"]: name for name, machine in good_settings(keys)["hosts"].items()}
     found = 0
     for command in good_stack.of_type(COMMAND):
         trust = [name for name in command.dependencies if name.startswith("ca-trust-")]
         if kinds[command.parent] in ("Host", "CA", "DNS"):
             assert not trust, command.name
         else:
-            assert trust, command.name
+            address = plain(command.inputs["connection"])["host"]
+            assert trust == [f"ca-trust-{machines[address]}"], command.name
             found += 1
     assert found > 10
 
