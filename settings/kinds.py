@@ -157,3 +157,5 @@ def _secrets(value: object) -> Iterator[str]:
             yield from (f".{path}" for path in value.secret_keys())
         case dict():
             yield from (f".{key}{rest}" for key, item in value.items() for rest in _secrets(item))
+        case list():
+            yield from (f"[{index}]{rest}" for index, item in enumerate(value) for rest in _secrets(item))

@@ -9,8 +9,10 @@ import json
 
 import pulumi
 import pytest
+from pydantic import SecretStr
 
 import settings
+from settings.kinds import Section
 from settings.problems import Problem, report
 from tests.unit.conftest import Run
 from tests.unit.settings_cases import Bad, Config, Spoil, drop, problems, put, require_named
@@ -164,6 +166,29 @@ def test_no_value_of_a_section_with_a_secret_is_shown(good: Config, path: str) -
     put(path, SECRET * 5)(good)
     assert SECRET in report(problems(good), "dev")
     assert SECRET not in report(problems(good, {path.partition(".")[0]}), "dev")
+
+
+class _Account(Section):
+    name: str
+    password: SecretStr | None = None
+
+
+class _Accounts(Section):
+    first_account: _Account
+    by_name: dict[str, SecretStr]
+    further: list[_Account]
+
+
+def test_secrets_are_found_wherever_a_section_has_them() -> None:
+    """What is not found may stand in the stack's file in plain text."""
+    accounts = _Accounts.model_validate(
+        {
+            "firstAccount": {"name": "ci", "password": "long enough"},
+            "byName": {"a": "long enough", "b": ""},
+            "further": [{"name": "x"}, {"name": "y", "password": "long enough"}],
+        }
+    )
+    assert list(accounts.secret_keys()) == ["firstAccount.password", "byName.a", "further[1].password"]
 
 
 def test_keys_and_kinds_are_shown_instead(good: Config) -> None:
