@@ -62,13 +62,15 @@ MaskedSecret = Annotated[
     ),
 ]
 
+Pipeline = Literal["auto", "custom"]
+
 
 class ProjectSettings(Section):
     """A project in GitLab, whose pushes become `http://<group>-<name>.k8s.<domain>`."""
 
     group: Slug = Field(description="the group in GitLab; made with its first project", examples=["team"])
     name: Slug = Field(description="the project's name in its group", examples=["hello"])
-    pipeline: Literal["auto", "custom"] = Field(
+    pipeline: Pipeline = Field(
         description="auto: GitLab's Auto DevOps; custom: test, image, and helm upgrade of the repository's chart/",
         examples=["custom"],
     )

@@ -11,13 +11,14 @@ import pulumi
 
 from components.ca import TrustedHost
 from components.checksum import checksum
-from components.ci_images.roles import Pipeline, roles
+from components.ci_images.roles import roles
 from components.host import Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import PLATFORM
 from settings.ci import CiSettings
+from settings.projects import Pipeline
 from settings.registry import LoginSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-Pipeline = Literal["auto", "custom"]
+from settings.projects import Pipeline
 
 _ROLES: dict[Pipeline, Sequence[str]] = {
     "auto": ("autoBuild", "autoDeploy", "go"),
