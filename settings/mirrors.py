@@ -6,7 +6,7 @@ Owns the section `mirrors`, reading the CA that mirrors' certificates come from,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
@@ -50,11 +50,6 @@ class MirrorSettings(Section):
         """What a mirror of GitLab's charts is checked against; upstream's certificate is a public one."""
         return None if self.gitlab_charts == GITLAB_CHARTS else self.ca_certificate_file
 
-    def image(self, name: str) -> str:
-        """`name` as it is pulled: through the mirror of its registry, if there is one."""
-        registry, _, path = name.partition("/")
-        return f"{self.images.get(registry, registry)}/{path}"
-
     @property
     def docker_hub(self) -> list[str]:
         """The mirror of docker.io as engines take it (their own option cannot name any other registry)."""
@@ -72,12 +67,13 @@ class Downloads:
     """
 
     mirrors: MirrorSettings
-    ca_certificate: str | None = None
-    docker_hub_mirrors: Sequence[str] = field(default_factory=list)
+    ca_certificate: str | None
+    docker_hub_mirrors: Sequence[str]
 
     def image(self, name: str) -> str:
         """`name` as it is pulled: through the mirror of its registry, if there is one."""
-        return self.mirrors.image(name)
+        registry, _, path = name.partition("/")
+        return f"{self.mirrors.images.get(registry, registry)}/{path}"
 
 
 def check(mirrors: MirrorSettings, report: Report) -> str | None:

@@ -18,8 +18,8 @@ from settings.ci import CiSettings
 from settings.dns import DnsSettings
 from settings.gitlab import GitLabSettings
 from settings.kubernetes import KubernetesSettings
-from settings.machines import HostSettings, Machine, SshSettings
-from settings.mirrors import Downloads, MirrorSettings
+from settings.machines import Machine
+from settings.mirrors import Downloads
 from settings.problems import Problem, set_command
 from settings.projects import ProjectSettings
 from settings.registry import DockerSettings, RegistrySettings
@@ -31,8 +31,6 @@ class Stack:
 
     names: Names
     repair: str
-    ssh: SshSettings
-    hosts: Mapping[str, HostSettings]
     ca: CaSettings
     dns: DnsSettings
     docker: DockerSettings
@@ -41,7 +39,6 @@ class Stack:
     kubernetes: KubernetesSettings
     ci: CiSettings
     projects: list[ProjectSettings]
-    mirrors: MirrorSettings
     machines: Mapping[str, Machine]
     own_ca: OwnCa | None
     downloads: Downloads
@@ -108,7 +105,6 @@ def parse(
         # Pulumi marks the whole top-level key as secret when anything inside it is.
         if re.split(r"[.\[]", key)[0] not in secret_keys:
             report(Problem(key, "plain text", "an encrypted secret", set_command(key, secret=True)))
-    hosts = {name: host for name, host in partial.hosts.items() if host}
     if (
         problems
         or partial.domain is None
@@ -126,8 +122,6 @@ def parse(
     return Stack(
         names=Names(partial.domain),
         repair=partial.repair,
-        ssh=partial.ssh,
-        hosts=hosts,
         ca=partial.ca,
         dns=partial.dns,
         docker=partial.docker,
@@ -136,7 +130,6 @@ def parse(
         kubernetes=partial.kubernetes,
         ci=partial.ci,
         projects=list(partial.projects.values()),
-        mirrors=partial.mirrors,
         machines=reached,
         own_ca=own_ca,
         downloads=Downloads(partial.mirrors, mirror_ca, partial.docker.registry_mirrors or partial.mirrors.docker_hub),

@@ -45,9 +45,9 @@ def test_expired_mirror_ca(good: Config, certify: Certify) -> None:
 
 def test_images_go_through_their_registrys_mirror(good: Config) -> None:
     put("mirrors.images", {"docker.io": "mirror.corp:5000/hub"})(good)
-    mirrors = settings.parse(good).mirrors
-    assert mirrors.image("docker.io/library/nginx:1.28-alpine") == "mirror.corp:5000/hub/library/nginx:1.28-alpine"
-    assert mirrors.image("ghcr.io/a/b:1") == "ghcr.io/a/b:1"
+    downloads = settings.parse(good).downloads
+    assert downloads.image("docker.io/library/nginx:1.28-alpine") == "mirror.corp:5000/hub/library/nginx:1.28-alpine"
+    assert downloads.image("ghcr.io/a/b:1") == "ghcr.io/a/b:1"
 
 
 def helper_image(config: Config) -> str | None:
