@@ -20,7 +20,8 @@ def require_public_key(text: str) -> None:
     """Raises the validators' error where `text` is not a public key in OpenSSH's format."""
     try:
         serialization.load_ssh_public_key(text.encode())
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError):
+        # The last is cryptography's word for a point of an elliptic curve that does not begin as OpenSSH writes it.
         raise rejected(
             "a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ecdsa_key.pub)"
         ) from None

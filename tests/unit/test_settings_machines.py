@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,11 @@ def test_passphrase_of_the_private_key(good: Config, tmp_path: Path) -> None:
 def test_a_line_break_in_a_machines_name_is_refused(good: Config) -> None:
     good["hosts"]["more\n"] = {"address": "192.168.80.9"}
     assert "hosts.more\n" in [p.key for p in problems(good)]
+
+
+def test_host_key_with_one_changed_byte_is_a_problem_like_another(good: Config, host_key: str) -> None:
+    kind, key = host_key.split()[:2]
+    # Where the point begins, with which OpenSSH says that it is whole.
+    changed = base64.b64decode(key).replace(b"\0\0\0\x41\x04", b"\0\0\0\x41\x02")
+    put("hosts.dns.hostKey", f"{kind} {base64.b64encode(changed).decode()}")(good)
+    assert [(p.key, "cut or changed" in p.expected) for p in problems(good)] == [("hosts.dns.hostKey", True)]
