@@ -17,8 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
+from pulumi.runtime.proto import source_pb2
 
 from components.host.bundle import unpack
+from settings import files
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +40,35 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(directory))
         yield directory
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _known_hosts_read_once() -> Iterator[None]:
+    """`ssh-keygen` is started once for each machine and content of known_hosts, not in each of hundreds of parses."""
+    look_up = files.known_keys
+    found: dict[tuple[str, Path, bytes], dict[str, str]] = {}
+
+    def known_keys(entry: str, known_hosts: Path) -> dict[str, str]:
+        key = entry, known_hosts, known_hosts.read_bytes()
+        if key not in found:
+            found[key] = look_up(entry, known_hosts)
+        return dict(found[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "known_keys", known_keys)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _registered_without_stack_trace() -> Iterator[None]:
+    """The SDK sends the engine the stack of each registration: a fifth of a run's time, and nobody here reads it.
+
+    `_get_stack_trace` is private, of pulumi 3.259.0 (runtime/resource.py). An empty trace is what it returns where it
+    finds no constructor.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
 
 
 @pytest.fixture(scope="session")
