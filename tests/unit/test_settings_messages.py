@@ -33,7 +33,7 @@ from tests.unit import (
     test_settings_projects,
     test_settings_registry,
 )
-from tests.unit.conftest import ROOT, Certify
+from tests.unit.conftest import ROOT, Certify, encrypted
 from tests.unit.settings_cases import HELLO, Bad, Config, Spoil, drop, own, put, several
 
 TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
@@ -145,7 +145,7 @@ def _ssh_key(passphrase: str | None) -> Callable[[Config, Path, Certify], None]:
             ed25519.Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.OpenSSH,
-                serialization.BestAvailableEncryption(b"right"),
+                encrypted(b"right"),
             )
         )
         good["ssh"]["privateKeyFile"] = str(directory / "id")
