@@ -38,8 +38,9 @@ shell: ## open the workstation; CMD='…' runs one command there; ON=dns (or ano
 status: ## what runs, and which tools are used
 	@$(LAB) status
 
+# By file: what a file's tests share is made once. `make test` has the processors busy with other checks anyway.
 unit: ## unit tests, no network; ONLY=FILE runs just that one, ARGS='--snapshot-update' goes to pytest
-	@$(PYTHON) -m pytest $(or $(ONLY),tests/unit) $(ARGS)
+	@$(PYTHON) -m pytest $(or $(ONLY),tests/unit --numprocesses auto --dist loadfile) $(ARGS)
 
 standins: ## tests of the lab's stand-ins for GitLab, by its clients: package registries but no lab
 	@$(PYTHON) -m pytest tests/standins

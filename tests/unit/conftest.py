@@ -17,8 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
+from pulumi.runtime.proto import source_pb2
 
 from components.host.bundle import unpack
+from settings import Stack, files
+from settings.load import load
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +41,35 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(directory))
         yield directory
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _known_hosts_read_once() -> Iterator[None]:
+    """`ssh-keygen` is started once for each machine and content of known_hosts, not in each of hundreds of parses."""
+    look_up = files.known_keys
+    found: dict[tuple[str, Path, bytes], dict[str, str]] = {}
+
+    def known_keys(entry: str, known_hosts: Path) -> dict[str, str]:
+        key = entry, known_hosts, known_hosts.read_bytes()
+        if key not in found:
+            found[key] = look_up(entry, known_hosts)
+        return dict(found[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "known_keys", known_keys)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _registered_without_stack_trace() -> Iterator[None]:
+    """The SDK sends the engine the stack of each registration: a fifth of a run's time, and nobody here reads it.
+
+    `_get_stack_trace` is private, of pulumi 3.259.0 (runtime/resource.py). An empty trace is what it returns where it
+    finds no constructor.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +108,13 @@ def good_settings(keys: Path) -> dict[str, Any]:
     }
 
 
+def without(config: dict[str, Any], *machines: str) -> dict[str, Any]:
+    """Settings without some of the machines and what is on them, where a test asks of others: less to register."""
+    sections = {"kubernetes" if machine == "k8s" else machine for machine in machines}
+    left = {key: value for key, value in config.items() if key not in sections}
+    return left | {"hosts": {name: host for name, host in config["hosts"].items() if name not in machines}}
+
+
 @pytest.fixture
 def good(keys: Path) -> dict[str, Any]:
     """Valid settings; each test gets its own copy to spoil."""
@@ -93,15 +132,26 @@ def unpacked(command: recording.Registered) -> dict[str, str]:
     return unpack(recording.plain(command.inputs["stdin"]))
 
 
+def _configure(config: dict[str, Any], secret_keys: list[str] | None = None) -> None:
+    values = {
+        f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+    }
+    pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
+
+
+def load_with(config: dict[str, Any], remembered: dict[str, Any] | None = None) -> Stack:
+    """Reads the settings as the program does first, of a stack with the outputs `remembered`; nothing is registered."""
+    recording.start(remembered)
+    _configure(config)
+    return load()
+
+
 def run_with(
     config: dict[str, Any], secret_keys: list[str] | None = None, remembered: dict[str, Any] | None = None
 ) -> recording.Recorder:
     """Runs the whole program on fresh mocks, of a stack with the outputs `remembered`; what it registered."""
     recorder = recording.start(remembered)
-    values = {
-        f"auto-devops:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
-    }
-    pulumi.runtime.set_all_config(values, [f"auto-devops:{key}" for key in secret_keys or []])
+    _configure(config, secret_keys)
 
     # Waits for everything that the program left outstanding, as the engine does.
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -112,8 +162,8 @@ def run_with(
     return recorder
 
 
-@pytest.fixture
-def mirror_ca(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def mirror_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a CA that the mirrors' certificates come from."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
@@ -123,7 +173,7 @@ def mirror_ca(tmp_path: Path) -> Path:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    file = tmp_path / "ca.crt"
+    file = tmp_path_factory.mktemp("mirror") / "ca.crt"
     file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return file
 
@@ -179,6 +229,11 @@ def other_stack(keys: Path) -> recording.Recorder:
         "kubernetes": "https://mirror.corp/k8s",
     }
     return run_with(settings, ["registry"])
+
+
+def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:
+    """How an SSH key is encrypted; in one round, where OpenSSH's 16 cost a quarter of a second to make and to open."""
+    return serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1).build(passphrase)
 
 
 Certify = Callable[..., tuple[Path, Path]]

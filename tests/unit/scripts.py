@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path
 from tests.unit.conftest import ROOT
 
 LIBRARY = ROOT / "components/host/scripts/lib.sh"
+# Where it is, not /usr/bin/env: thousands of programs are started, and env would be one more each time.
+BASH = shutil.which("bash")
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Machine:
     def fake(self, name: str, body: str) -> None:
         """A program of that name; what it is called with is in `calls`."""
         program = self.root / "bin" / name
-        program.write_text(f'#!/usr/bin/env bash\necho "{name} $*" >>{self.root}/calls\n{body}\n')
+        program.write_text(f'#!{BASH}\necho "{name} $*" >>{self.root}/calls\n{body}\n')
         program.chmod(0o755)
 
     @property
@@ -54,9 +57,11 @@ class Machine:
         return self._run(["bash", str(path), *arguments], variables)
 
     def _run(self, command: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        # No CA is trusted: `openssl x509` would read this computer's whole bundle, whatever it is asked.
+        own = {"PATH": f"{self.root}/bin:{os.environ['PATH']}", "SSL_CERT_FILE": "/dev/null"}
         return subprocess.run(
             command,
-            env={"PATH": f"{self.root}/bin:{os.environ['PATH']}", **self.variables, **variables},
+            env=own | dict(self.variables) | dict(variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

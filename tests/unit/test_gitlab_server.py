@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_server.gitlab_server import SCRIPTS, commands, configuration, token_period, write_ca_file
 from settings.gitlab import GitLabSettings
-from tests.unit.conftest import Run, unpacked
+from tests.unit.conftest import Run, unpacked, without
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 from tests.unit.scripts import Machine
 
@@ -174,7 +174,7 @@ def test_outputs_do_not_depend_on_what_was_printed(good_stack: Recorder) -> None
 
 def test_the_image_comes_from_the_mirror(run_program: Run, good: dict[str, Any]) -> None:
     good["mirrors"] = {"images": {"docker.io": "mirror.corp:5000/hub"}}
-    recorder = run_program(good)
+    recorder = run_program(without(good, "k8s"))
     assert recorder.one(f"{SERVER}-image").inputs["name"] == "mirror.corp:5000/hub/gitlab/gitlab-ce:19.4.0-ce.0"
     assert "WANTED=19.4.0" in recorder.one(f"{SERVER}-version").inputs["create"]
 
@@ -213,7 +213,7 @@ def test_sshd_is_given_back_by_the_first_and_last_of_the_scripts(
 
 def test_sshd_stays_where_gitlab_takes_another_port(run_program: Run, good: dict[str, Any]) -> None:
     good["gitlab"]["sshPort"] = 2224
-    recorder = run_program(good)
+    recorder = run_program(without(good, "k8s"))
     assert not [r.name for r in recorder.everything if "sshd" in r.name]
     assert port(recorder, "gitlab-ready") == 22
     assert "gitlab_shell_ssh_port'] = 2224" in str(recorder.one(f"{SERVER}-gitlab").inputs["envs"])
@@ -222,14 +222,14 @@ def test_sshd_stays_where_gitlab_takes_another_port(run_program: Run, good: dict
 def test_sshd_stays_where_it_has_moved_already(run_program: Run, good: dict[str, Any]) -> None:
     """Also with known_hosts that has the machine's keys under its first port only."""
     good["hosts"]["gitlab"]["port"] = 2222
-    recorder = run_program(good)
+    recorder = run_program(without(good, "k8s"))
     assert not [r.name for r in recorder.everything if "sshd" in r.name]
     assert port(recorder, "gitlab-ready") == 2222
 
 
 def test_sshd_keeps_both_ports_on_its_way_back(run_program: Run, good: dict[str, Any]) -> None:
     good["gitlab"] |= {"sshPort": 2224, "machineSshPort": 2222}
-    recorder = run_program(good)
+    recorder = run_program(without(good, "k8s"))
     assert [r.name for r in recorder.everything if "sshd" in r.name] == ["gitlab-sshd"]
     assert port(recorder, "gitlab-ready") == 2222
 

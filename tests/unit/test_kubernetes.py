@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from components.k8s_node import kubeadm
 from components.templates import render
 from settings.kubernetes import KubernetesSettings
-from tests.unit.conftest import Run, unpacked
+from tests.unit.conftest import Run, unpacked, without
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -95,6 +95,7 @@ def test_containerd(snapshot: SnapshotAssertion) -> None:
 
 
 def with_workers(good: dict[str, Any]) -> dict[str, Any]:
+    good = without(good, "gitlab")
     good["hosts"] |= {
         "w1": {"address": "192.168.80.97", "hostKey": (good["hostKey"])},
         "w2": {"address": "192.168.80.98", "hostKey": (good["hostKey"])},
@@ -200,7 +201,7 @@ def test_redirect_leads_the_ports_to_node_ports(other_stack: Recorder) -> None:
 def test_ports_of_ingress(run_program: Run, good: dict[str, Any], ports: str, needs: bool, port: int) -> None:
     """Ports that the node itself must have free are looked at before anything is installed."""
     good["kubernetes"]["ingressPorts"] = ports
-    recorder = run_program(good)
+    recorder = run_program(without(good, "gitlab"))
     line = plain(recorder.one("k8s-node-prepare-k8s").inputs["create"])
     assert (" 80 443" in line) == needs
     component = recorder.one("k8s-node", "auto-devops:index:K8sNode")

@@ -196,14 +196,16 @@ def test_charts_of_a_mirror_are_checked_against_its_ca(run_program: Run, good: d
     assert inputs["repositoryOpts"] == {"repo": "https://mirror.corp/charts", "caFile": str(mirror_ca)}
     assert inputs["version"] == "0.91.0"
     # Upstream has a public certificate, whatever the mirrors of other things have.
-    upstream = release(run_program(good | {"mirrors": {"caCertificateFile": str(mirror_ca)}}))
+    mirrors = {"images": {"docker.io": "mirror.corp:5000"}, "caCertificateFile": str(mirror_ca)}
+    upstream = release(run_program(good | {"mirrors": mirrors}))
     assert upstream["repositoryOpts"] == {"repo": "https://charts.gitlab.io"}
 
 
-def test_images_have_their_upstream_names(run_program: Run, good: dict[str, Any]) -> None:
+def test_images_have_their_upstream_names(run_program: Run, good: dict[str, Any], mirror_ca: Path) -> None:
     """The nodes know the mirrors; with their names in pods, none could be changed."""
-    good |= {"projects": PROJECTS, "ci": {"runner": "kubernetes"}}
-    inputs = release(run_program(good | {"mirrors": {"images": {"docker.io": "mirror.corp:5000"}}}))
+    good |= {"projects": PROJECTS, "ci": {"runner": "kubernetes", "runnerChart": "0.91.0"}}
+    mirrors = {"images": {"docker.io": "mirror.corp:5000"}, "caCertificateFile": str(mirror_ca)}
+    inputs = release(run_program(good | {"mirrors": mirrors}))
     assert plain(inputs["values"])["image"]["registry"] == "docker.io"
     assert 'image = "docker.io/library/debian' in plain(inputs["values"])["runners"]["config"]
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 import settings
+from tests.unit.conftest import encrypted
 from tests.unit.settings_cases import Bad, Config, drop, problems, put, require_named
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.
@@ -115,7 +116,7 @@ def test_host_key_that_go_will_negotiate_is_pinned(good: Config, tmp_path: Path)
 
 def test_passphrase_of_the_private_key(good: Config, tmp_path: Path) -> None:
     file = tmp_path / "id"
-    encryption = serialization.BestAvailableEncryption(b"right")
+    encryption = encrypted(b"right")
     private = ed25519.Ed25519PrivateKey.generate()
     file.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption))
     put("ssh.privateKeyFile", str(file))(good)

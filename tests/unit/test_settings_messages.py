@@ -7,7 +7,6 @@ program changed nothing. What differs from run to run is replaced: directories b
 from __future__ import annotations
 
 import datetime
-import functools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from syrupy.assertion import SnapshotAssertion
 
 import settings
-from settings import files
 from settings.problems import report
 from tests.unit import (
     test_settings,
@@ -35,7 +33,7 @@ from tests.unit import (
     test_settings_projects,
     test_settings_registry,
 )
-from tests.unit.conftest import ROOT, Certify
+from tests.unit.conftest import ROOT, Certify, encrypted
 from tests.unit.settings_cases import HELLO, Bad, Config, Spoil, drop, own, put, several
 
 TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
@@ -147,7 +145,7 @@ def _ssh_key(passphrase: str | None) -> Callable[[Config, Path, Certify], None]:
             ed25519.Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.OpenSSH,
-                serialization.BestAvailableEncryption(b"right"),
+                encrypted(b"right"),
             )
         )
         good["ssh"]["privateKeyFile"] = str(directory / "id")
@@ -214,15 +212,6 @@ def _report(config: Config, directories: dict[Path, str], **more: Any) -> str:
     for directory, name in directories.items():
         text = text.replace(str(directory), name)
     return re.sub(r"PROJECT/tests/unit/\w+\.py", "TEST.py", text)
-
-
-# The same machines are looked up for each message, by a program of its own each time.
-_known_keys = functools.cache(files.known_keys)
-
-
-@pytest.fixture(autouse=True)
-def _known_hosts_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "known_keys", _known_keys)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 import settings
 from settings.problems import report
-from tests.unit.conftest import ROOT, Run, unpacked
+from tests.unit.conftest import ROOT, Run, load_with, unpacked
 from tests.unit.settings_cases import HELLO, Config, problems
 
 # The projects; the key that must be named; words of what is expected; words of the fix.
@@ -132,7 +132,7 @@ def test_a_project_that_need_not_be_kept_goes(good: Config, run_afresh: Run, mon
     monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
     run_afresh(good | {"projects": [HELLO, HELLO | {"name": "old", "keepRepository": False}]})
     assert outputs["keptRepositories"] == ["team/hello"]
-    run_afresh(good | {"projects": [HELLO]}, remembered={"keptRepositories": outputs["keptRepositories"]})
+    load_with(good | {"projects": [HELLO]}, {"keptRepositories": outputs["keptRepositories"]})
 
 
 def test_a_wrong_entry_is_not_taken_for_a_lost_project(good: Config) -> None:
@@ -212,9 +212,9 @@ def test_the_default_branch_stays(good: Config, run_afresh: Run) -> None:
     assert "auto-devops:projects[0].branch" in str(refused.value)
     assert "main, the default branch of team/hello" in str(refused.value)
     assert "pulumi config set --path 'auto-devops:projects[0].branch' main" in str(refused.value)
-    run_afresh(good, remembered=there("team/hello", branch="trunk"))
-    run_afresh(good, remembered=there("team/hello"))
-    run_afresh(good, remembered=there("team/other", branch="main") | {"keptRepositories": []})
+    load_with(good, there("team/hello", branch="trunk"))
+    load_with(good, there("team/hello"))
+    load_with(good, there("team/other", branch="main") | {"keptRepositories": []})
 
 
 def test_the_default_branch_is_remembered(good: Config, run_afresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
