@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     states = SavedStates(driver)
     config.stash[_KEEPER] = None if config.getoption("--keep-lab") else Keeper(states, BEFORE)
     if config.getoption("--report"):
-        config.pluginmanager.register(Report(states), "lab-report")
+        config.pluginmanager.register(Report(states, config.invocation_params.args), "lab-report")
 
 
 @pytest.hookimpl(trylast=True)

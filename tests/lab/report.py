@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Report:
     """A pytest plugin that writes one file at the end of the session, and says where."""
 
     states: SavedStates
+    arguments: tuple[str, ...]
+    """Those that pytest was given: which tests were chosen."""
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     sources: tuple[str, bool] = field(default_factory=lambda: _sources())
@@ -59,6 +62,7 @@ class Report:
             "# make test-full",
             "",
             f"- commit: {commit}, {'clean' if clean else 'with changes that are not committed'}",
+            f"- chosen: pytest {shlex.join(self.arguments)}",
             f"- begun: {self.began:%Y-%m-%d %H:%M} UTC; took {elapsed(seconds)}",
             f"- machine: {os.cpu_count()} cores",
             f"- outcome: {counts}",

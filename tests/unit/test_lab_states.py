@@ -244,7 +244,7 @@ def _phase(test: str, when: Literal["setup", "call", "teardown"], outcome: str, 
 
 
 def test_the_report_says_what_failed_and_how_long_each_took() -> None:
-    report = Report(SavedStates(Lab(), sources="these"), sources=("abc123", False))
+    report = Report(SavedStates(Lab(), sources="these"), ("tests/lab", "--report"), sources=("abc123", False))
     report.states.took.append(("load up", 28.4))
     for test, outcome in (("test_one", "passed"), ("test_two", "failed")):
         for when in ("setup", "call", "teardown"):
@@ -254,6 +254,7 @@ def test_the_report_says_what_failed_and_how_long_each_took() -> None:
     assert report.outcomes["tests/lab/test_x.py::test_two"] == Outcome("failed", 3)
     text = report.text(3 * 60)
     assert "- commit: abc123, with changes that are not committed" in text
+    assert "- chosen: pytest tests/lab --report" in text
     assert "- outcome: 1 error, 1 failed, 1 passed" in text
     assert "## tests/lab/test_x.py: 6.0 s" in text
     assert "| test_two | failed | 3.0 s |" in text
