@@ -91,12 +91,12 @@ def test_it_comes_back_and_leaves_nothing(lab: Lab, dev: Person, in_cluster: obj
     claims = "kubectl get pv -o jsonpath='{.items[*].spec.claimRef.namespace}'"
     eventually("no volumes of its", lambda: NAMESPACE not in lab.workstation(claims).split())
     assert "gitlab-runner" in lab.on("gitlab", "docker ps --format '{{.Names}}'").succeeded().output.split()
-    logs = passed(
-        lab, PROJECT, dev.pushes(dev.clones(PROJECT), PING.format(answer="pong"), "The answer of the beginning")
-    )
+    answer = f"beside GitLab again, {secrets.token_hex(3)}"
+    change = dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made beside GitLab again")
+    logs = passed(lab, PROJECT, change)
     for log in logs.values():
         assert "Using Docker executor with image" in log
-    answers(lab, PROJECT, "pong")
+    answers(lab, PROJECT, answer)
     # The runners in GitLab have been the same all the time.
     runners = api(lab).projects.get(PROJECT).runners.list(get_all=True)
     assert [runner.description for runner in runners] == [f"the platform's, for {PROJECT}"]
