@@ -126,5 +126,5 @@ def test_it_goes_and_leaves_nothing(lab: Lab, dev: Person, by_agent: object) -> 
         assert "KUBE_CONTEXT" not in variables(lab, project)
         left = f"kubectl get all,secrets,configmaps,roles,leases -n {namespace(project)} -o name | grep gitlab-agent"
         assert lab.on("workstation", left).output == ""
-    for project, log in deploys(lab, dev, "pong").items():
+    for project, log in deploys(lab, dev, f"without an agent, {secrets.token_hex(3)}").items():
         assert "Switched to context" not in log, project

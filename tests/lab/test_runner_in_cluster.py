@@ -24,6 +24,14 @@ def in_cluster(lab: Lab, dev: Person) -> dict[str, int]:
     return lab.up().succeeded().changes
 
 
+@pytest.fixture(scope="module")
+def built(lab: Lab, dev: Person, in_cluster: object) -> tuple[str, dict[str, str]]:
+    """A pushed change, built in the cluster: the new answer, and its jobs' logs."""
+    answer = f"by a pod, {secrets.token_hex(3)}"
+    change = dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made in the cluster")
+    return answer, passed(lab, PROJECT, change)
+
+
 def test_the_runner_moves_into_the_cluster(lab: Lab, in_cluster: dict[str, int]) -> None:
     assert "gitlab-runner" not in lab.on("gitlab", "docker ps --all --format '{{.Names}}'").succeeded().output.split()
     ready = "-o jsonpath='{range .items[*]}{.metadata.name}={.status.readyReplicas} {end}'"
@@ -31,11 +39,8 @@ def test_the_runner_moves_into_the_cluster(lab: Lab, in_cluster: dict[str, int])
     assert deployments == ["gitlab-runner-demo-auto=1", "gitlab-runner-demo-custom=1"]
 
 
-def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, dev: Person, in_cluster: object) -> None:
-    answer = f"by a pod, {secrets.token_hex(3)}"
-    logs = passed(
-        lab, PROJECT, dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made in the cluster")
-    )
+def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, built: tuple[str, dict[str, str]]) -> None:
+    answer, logs = built
     assert sorted(logs) == ["build", "deploy", "test"]
     for log in logs.values():
         assert "Using Kubernetes executor with image" in log
@@ -45,7 +50,7 @@ def test_a_pushed_change_is_built_by_pods_and_answers(lab: Lab, dev: Person, in_
 
 
 @pytest.mark.full
-def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person, in_cluster: object) -> None:
+def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person, built: object) -> None:
     directory = dev.clones(PROJECT)
     script = "test ! -e /var/run/secrets/kubernetes.io/serviceaccount && echo no account"
     engine = "docker version --format 'engine {{.Server.Version}}'"
@@ -58,7 +63,7 @@ def test_a_job_has_the_engine_and_its_cache_and_no_account(lab: Lab, dev: Person
     # Each line after when it was written, and by which of the two streams.
     said = [re.sub(r"^\S+Z \d\dO ", "", line) for line in log.splitlines()]
     assert any(line.startswith("engine ") for line in said), log
-    # What the tests have left there.
+    # What an earlier job's tests have left there.
     assert "go-mod" in said
     assert "no account" in said
 
@@ -86,12 +91,12 @@ def test_it_comes_back_and_leaves_nothing(lab: Lab, dev: Person, in_cluster: obj
     claims = "kubectl get pv -o jsonpath='{.items[*].spec.claimRef.namespace}'"
     eventually("no volumes of its", lambda: NAMESPACE not in lab.workstation(claims).split())
     assert "gitlab-runner" in lab.on("gitlab", "docker ps --format '{{.Names}}'").succeeded().output.split()
-    logs = passed(
-        lab, PROJECT, dev.pushes(dev.clones(PROJECT), PING.format(answer="pong"), "The answer of the beginning")
-    )
+    answer = f"beside GitLab again, {secrets.token_hex(3)}"
+    change = dev.pushes(dev.clones(PROJECT), PING.format(answer=answer), "An answer made beside GitLab again")
+    logs = passed(lab, PROJECT, change)
     for log in logs.values():
         assert "Using Docker executor with image" in log
-    answers(lab, PROJECT, "pong")
+    answers(lab, PROJECT, answer)
     # The runners in GitLab have been the same all the time.
     runners = api(lab).projects.get(PROJECT).runners.list(get_all=True)
     assert [runner.description for runner in runners] == [f"the platform's, for {PROJECT}"]
