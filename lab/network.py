@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from lab import kernel, paths
-from lab.inventory import BRIDGE, GATEWAY, LABEL, SUBNET, Machine
+from lab.inventory import BRIDGE, GATEWAY, LABEL, MACHINES, SPARES, SUBNET, Machine
 from lab.steps import LabError, StepLog
 
 _COMMENT = ["-m", "comment", "--comment", LABEL]
@@ -49,7 +49,7 @@ def plug(log: StepLog, machine: Machine, process: int) -> None:
     inside = ["nsenter", "--net", "--target", str(process), "ip"]
     if subprocess.run([*inside, "route", "show", "default"], capture_output=True, check=False).stdout:
         return
-    cable = f"ado-{machine.name}"
+    cable = _cable(machine)
     # Left where a machine was ended a moment ago, or a run between two of these commands.
     subprocess.run(["ip", "link", "delete", cable], capture_output=True, check=False)
     prefix = ipaddress.ip_network(SUBNET).prefixlen
@@ -63,23 +63,35 @@ def plug(log: StepLog, machine: Machine, process: int) -> None:
 
 
 def down(log: StepLog) -> None:
-    """Remove the rules and the bridge; the cables went with the machines."""
+    """Remove the rules, the cables and the bridge."""
     for table, chain, rule in _RULES:
         while _iptables(table, "-C", chain, rule):
             log.run(["iptables", "-w", "-t", table, "-D", chain, *rule])
-    if bridge_exists():
-        log.run(["ip", "link", "delete", BRIDGE])
+    # Cables go with the machines' network namespaces, but those may go a minute later than the machines.
+    for interface in interfaces():
+        # Which may happen right now.
+        subprocess.run(["ip", "link", "delete", interface], capture_output=True, check=False)
+
+
+def interfaces() -> list[str]:
+    """The lab's interfaces that are there: cables, and the bridge."""
+    names = [*(_cable(machine) for machine in (*MACHINES, *SPARES)), BRIDGE]
+    return [name for name in names if Path(f"/sys/class/net/{name}").exists()]
 
 
 def bridge_exists() -> bool:
     """Whether the lab's bridge is there."""
-    return Path(f"/sys/class/net/{BRIDGE}").exists()
+    return BRIDGE in interfaces()
 
 
 def rules_left() -> list[str]:
     """Rules of ours in the running tables."""
     saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
     return [line for line in saved.splitlines() if LABEL in line]
+
+
+def _cable(machine: Machine) -> str:
+    return f"ado-{machine.name}"
 
 
 def _hardware_address(address: str) -> str:

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from lab import engine, images, kernel, machines, mirror, network, paths, stack, storage, tools
-from lab.inventory import BRIDGE
 from lab.steps import LabError, Plan, StepLog, wait_until
 
 
 def run() -> bool:
     """Remove the lab; returns whether there was anything to remove."""
-    if not (paths.LAB.exists() or paths.RUN.exists() or storage.in_use() or tools.processes()):
+    there = paths.LAB.exists() or paths.RUN.exists() or storage.in_use() or network.interfaces() or tools.processes()
+    if not there:
         return False
     storage.provide("make down")
     plan = Plan(again="make down")
@@ -81,7 +81,7 @@ def _check(log: StepLog, ended: list[int]) -> str:
         time.sleep(0.1)
     left = [f"process {pid}" for pid in engine.shims()]
     left += network.rules_left()
-    left += [f"interface {BRIDGE}"] if network.bridge_exists() else []
+    left += [f"interface {name}" for name in network.interfaces()]
     left += [str(paths.RUN)] if paths.RUN.exists() else []
     if left:
         raise LabError(f"still there: {', '.join(left)}", "remove it by hand")
