@@ -100,8 +100,8 @@ def test_volume_is_bound_by_the_default_class(lab: Lab, site: None) -> None:
 
 def test_cluster_dns_answers(lab: Lab, site: None) -> None:
     line = "kubectl -n demo exec deployment/site -- getent hosts site.demo.svc.cluster.local"
-    # The cluster's DNS learns of a new Service by its watch. After a restart of the API server, as test_cluster_settings
-    # makes one, that is taken up again within a minute (client-go 0.36.3, tools/cache/reflector.go).
+    # The cluster's DNS learns of a new Service by its watch. After a restart of the API server, as there was one in
+    # test_cluster_settings, that is taken up again within a minute (client-go 0.36.3, tools/cache/reflector.go).
     eventually("the Service's name", lambda: "site.demo.svc" in lab.on("workstation", line).output, 90)
     # Often: among several servers the cluster's DNS chooses at random, and one that knows no name of ours does harm.
     asks = f"for i in 1 2 3 4 5 6 7 8; do getent hosts {REGISTRY} || exit 1; done"
