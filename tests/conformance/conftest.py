@@ -15,7 +15,8 @@ from tests.conformance.engine import Program, Stack
 Start = Callable[[Program], Stack]
 
 
-def _plugins(provider: str) -> dict[str, Path]:
+def plugins(provider: str) -> dict[str, Path]:
+    """The plugins of a provider's that there are, by what they are."""
     found = {"stand-in": paths.PLUGINS / f"pulumi-resource-{provider}"}
     if (official := tools.provider(provider)).installed:
         found["official"] = official.path
@@ -25,8 +26,8 @@ def _plugins(provider: str) -> dict[str, Path]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "plugin" in metafunc.fixturenames:
         provider = metafunc.module.PROVIDER
-        plugins = _plugins(provider)
-        metafunc.parametrize("plugin", plugins.values(), ids=plugins, scope="module")
+        found = plugins(provider)
+        metafunc.parametrize("plugin", found.values(), ids=found, scope="module")
 
 
 @pytest.fixture(scope="session", autouse=True)
