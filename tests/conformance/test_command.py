@@ -95,6 +95,7 @@ def noting(machine: Machine, tmp_path: Path) -> Callable[..., Program]:
     return program
 
 
+@pytest.mark.full
 def test_what_a_command_prints_are_its_outputs(start: Start, machine: Machine) -> None:
     stack = start(command(machine, create="cat; echo told >&2; printf 'a\\nb\\n'", stdin="given\n"))
     outputs = stack.up().outputs
@@ -112,6 +113,7 @@ def test_each_step_runs_once_and_in_its_time(start: Start, machine: Machine, tmp
     assert (tmp_path / "log").read_text().split() == ["create", "update", "delete"]
 
 
+@pytest.mark.full
 def test_without_an_update_the_creation_runs_again(start: Start, machine: Machine, tmp_path: Path) -> None:
     program = noting(machine, tmp_path)
     stack = start(program(update=None))
@@ -120,6 +122,7 @@ def test_without_an_update_the_creation_runs_again(start: Start, machine: Machin
     assert (tmp_path / "log").read_text().split() == ["create", "create"]
 
 
+@pytest.mark.full
 def test_another_trigger_replaces_and_the_new_comes_first(start: Start, machine: Machine, tmp_path: Path) -> None:
     program = noting(machine, tmp_path)
     stack = start(program(triggers=["one"]))
@@ -128,6 +131,7 @@ def test_another_trigger_replaces_and_the_new_comes_first(start: Start, machine:
     assert (tmp_path / "log").read_text().split() == ["create", "create", "delete"]
 
 
+@pytest.mark.full
 def test_another_way_to_the_machine_replaces_nothing(start: Start, machine: Machine, tmp_path: Path) -> None:
     program = noting(machine, tmp_path)
     stack = start(program())
@@ -136,29 +140,34 @@ def test_another_way_to_the_machine_replaces_nothing(start: Start, machine: Mach
     assert stack.up(program(connection=other)).operations["command"] == "update"
 
 
+@pytest.mark.full
 def test_a_command_that_fails_says_what_it_said(start: Start, machine: Machine) -> None:
     said = start(command(machine, create="echo the reason >&2; exit 3")).failure()
     assert "the reason" in said
     assert "3" in said
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 def test_the_pinned_host_key_is_the_one_that_is_asked_for(start: Start, machine: Machine, kind: str) -> None:
     connection = machine.connection(host_key=machine.host_key(kind))
     assert start(command(machine, connection=connection, create="echo in")).up().outputs["stdout"] == "in"
 
 
+@pytest.mark.full
 def test_another_host_key_ends_it(start: Start, machine: Machine) -> None:
     other = " ".join((machine.root / "other.pub").read_text().split()[:2])
     said = start(command(machine, connection=machine.connection(host_key=other), create="true")).failure()
     assert "host key" in said.lower() or "key mismatch" in said.lower() or "handshake" in said.lower()
 
 
+@pytest.mark.full
 def test_another_private_key_is_refused(start: Start, machine: Machine) -> None:
     other = machine.connection(private_key=(machine.root / "other").read_text())
     assert "unable to authenticate" in start(command(machine, connection=other, create="true")).failure()
 
 
+@pytest.mark.full
 def test_the_private_key_and_secret_input_are_secret_in_the_state(start: Start, machine: Machine) -> None:
     key = pulumi.Output.secret(machine.private_key)
     stdin = pulumi.Output.secret("a password")

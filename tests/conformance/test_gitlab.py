@@ -110,6 +110,7 @@ def test_what_is_registered_is_there_and_goes_again(
         client.groups.get(path)
 
 
+@pytest.mark.full
 def test_tokens_are_secret_in_the_state(start: Start, installation: Installation, path: str) -> None:
     stack = start(program(installation, path))
     outputs = stack.up().outputs
@@ -118,6 +119,7 @@ def test_tokens_are_secret_in_the_state(start: Start, installation: Installation
         assert outputs[name] not in stack.text()
 
 
+@pytest.mark.full
 def test_what_may_change_is_changed_in_place(
     start: Start, installation: Installation, client: api.Gitlab, path: str
 ) -> None:
@@ -129,6 +131,7 @@ def test_what_may_change_is_changed_in_place(
     assert client.projects.get(project).name == "Hello there"
 
 
+@pytest.mark.full
 def test_a_variable_of_another_name_is_another(
     start: Start, installation: Installation, client: api.Gitlab, path: str
 ) -> None:
@@ -138,6 +141,7 @@ def test_a_variable_of_another_name_is_another(
     assert [variable.key for variable in client.projects.get(project).variables.list(get_all=True)] == ["OTHER"]
 
 
+@pytest.mark.full
 def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_up(
     start: Start, installation: Installation, client: api.Gitlab, path: str
 ) -> None:
@@ -151,6 +155,7 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_up(
     assert project.variables.get("NAME").value == "a first value"
 
 
+@pytest.mark.full
 def test_what_was_deleted_by_hand_is_made_again(
     start: Start, installation: Installation, client: api.Gitlab, path: str
 ) -> None:
@@ -162,6 +167,7 @@ def test_what_was_deleted_by_hand_is_made_again(
     assert project.variables.get("NAME").value == "a first value"
 
 
+@pytest.mark.full
 def test_a_group_of_that_path_is_not_taken_over(
     start: Start, installation: Installation, client: api.Gitlab, path: str
 ) -> None:

@@ -25,6 +25,7 @@ def key(algorithm: str = "ECDSA", *, curve: str | None = "P256", bits: int | Non
     return program
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("algorithm", "curve", "bits", "kind"),
     [
@@ -44,6 +45,7 @@ def test_a_key_is_of_its_algorithm(
     assert outputs["public"] == pem
 
 
+@pytest.mark.full
 def test_a_keys_private_halves_are_secret(start: Start) -> None:
     stack = start(key())
     pem = stack.up().outputs["pem"]
@@ -52,6 +54,7 @@ def test_a_keys_private_halves_are_secret(start: Start) -> None:
     assert pem.splitlines()[1] not in stack.text()
 
 
+@pytest.mark.full
 def test_a_key_stays_until_its_algorithm_changes(start: Start) -> None:
     stack = start(key())
     first = stack.up()
@@ -62,6 +65,7 @@ def test_a_key_stays_until_its_algorithm_changes(start: Start) -> None:
     assert stack.up().outputs["pem"] != first.outputs["pem"]
 
 
+@pytest.mark.full
 def test_a_curve_that_does_not_exist_is_refused(start: Start) -> None:
     assert "P999" in start(key(curve="P999")).failure()
 
@@ -121,6 +125,7 @@ def test_a_certificate_is_the_requests_and_signed_by_the_ca(start: Start) -> Non
     assert issuer == of_ca
 
 
+@pytest.mark.full
 def test_a_certificate_stays_and_another_request_replaces_it(start: Start) -> None:
     stack = start(issued())
     stack.up()
@@ -131,6 +136,7 @@ def test_a_certificate_stays_and_another_request_replaces_it(start: Start) -> No
     assert {changed["ca"], changed["key"], changed["ca-key"]} == {"same"}
 
 
+@pytest.mark.full
 def test_a_certificate_in_its_last_hours_is_replaced(start: Start) -> None:
     stack = start(issued(hours=2, early=1))
     first = stack.up().outputs
@@ -143,6 +149,7 @@ def test_a_certificate_in_its_last_hours_is_replaced(start: Start) -> None:
     assert renewed.operations["ca"] == "same"
 
 
+@pytest.mark.full
 def test_a_key_that_is_none_is_refused(start: Start) -> None:
     def program() -> None:
         tls.CertRequest("request", private_key_pem="no key", dns_names=["a.example"])

@@ -40,7 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "state(name, changes=False, makes=None): the saved state that a file starts from"
     )
-    config.addinivalue_line("markers", "full: of `make test-full` only")
     driver = config.stash[_LAB] = Lab()
     states = SavedStates(driver)
     config.stash[_KEEPER] = None if config.getoption("--keep-lab") else Keeper(states, BEFORE)
