@@ -6,6 +6,7 @@ Owns everything that is read as a key or a certificate. Does not own what they a
 from __future__ import annotations
 
 import datetime
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def require_public_key(text: str) -> None:
     except (ValueError, UnsupportedAlgorithm, NotImplementedError):
         # The last is cryptography's word for a point of an elliptic curve that does not begin as OpenSSH writes it.
         raise rejected(
-            "a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ecdsa_key.pub)"
+            "a whole public key; this one is cut or changed (copy it from /etc/ssh/ssh_host_ed25519_key.pub)"
         ) from None
 
 
@@ -68,6 +69,26 @@ def ssh_private_key(path: Path, passphrase: str | None, prefix: str, report: Rep
     else:
         return text
     return None
+
+
+def ssh_agent(key: str, report: Report) -> bool:
+    """Whether this session has an SSH agent with a key in it; if not, that is told as a problem of `key`.
+
+    The plugin finds the agent by SSH_AUTH_SOCK, as everyone does (pulumi-command 1.2.1,
+    provider/pkg/provider/remote/connection_unix.go): where its socket is differs from session to session.
+    """
+    socket = os.environ.get("SSH_AUTH_SOCK", "")
+    expected = "an SSH agent that has the key, in the session that Pulumi runs in"
+    start = 'eval "$(ssh-agent)" && ssh-add'
+    if not socket:
+        report(Problem(key, "true, and SSH_AUTH_SOCK is not set", expected, start))
+        return False
+    listed = subprocess.run(["ssh-add", "-l"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    if listed.returncode == 1:
+        report(Problem(key, f"true, and no key in the agent at {socket}", expected, "ssh-add"))
+    elif listed.returncode:
+        report(Problem(key, f"true, and no agent that answers at {socket} (SSH_AUTH_SOCK)", expected, start))
+    return listed.returncode == 0
 
 
 def known_keys(entry: str, known_hosts: Path) -> dict[str, str]:

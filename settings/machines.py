@@ -1,39 +1,54 @@
 """The machines, and how they are reached by SSH.
 
-Owns the sections `ssh` and `hosts`, and what becomes of them: for each machine the key and the pinned host key. Does
-not own what runs on a machine; where GitLab moves a machine's sshd is in `gitlab.py`.
+Owns the sections `ssh` and `hosts`, and what becomes of them: for each machine the key, the pinned host key and the way
+there. Does not own what runs on a machine; where GitLab moves a machine's sshd is in `gitlab.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from names import SSH_PORT
 from settings import files
-from settings.kinds import Address, LocalPath, Port, Section, UserName, text
-from settings.problems import Problem, Report, rejected, remove_command, set_command, shown
+from settings.host_keys import HostKey, Server
+from settings.kinds import Address, LocalPath, Port, Section, UserName, matching
+from settings.problems import Problem, Report, remove_command, set_command, shown
 
-# Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
-# (golang.org/x/crypto/ssh, defaultHostKeyAlgos), and fails if the server then proves itself by another kind. So where
-# several keys of a machine are known, the one that will really be used is pinned.
-HOST_KEY_PREFERENCE = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519")
-
-
-def _host_key(value: object) -> str:
-    parts = text(value).split()
-    if len(parts) < 2 or not re.fullmatch(r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521))", parts[0]):
-        raise rejected("a host's public key as in /etc/ssh/ssh_host_ecdsa_key.pub: its type and its base64 text")
-    files.require_public_key(" ".join(parts[:2]))
-    return " ".join(parts[:2])
+ReachableName = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*",
+        "a name or an IP address without user and port, such as bastion.example.com",
+    ),
+]
 
 
-HostKey = Annotated[str, BeforeValidator(_host_key)]
+class JumpSettings(Section):
+    """A machine between, through which others are reached by SSH, as by `ssh -J`."""
+
+    address: ReachableName = Field(
+        description="the name or IP address of the jump host", examples=["bastion.example.com"]
+    )
+    user: UserName | None = Field(None, description="the login there, instead of ssh.user", examples=["ubuntu"])
+    port: Port = Field(SSH_PORT, description="the port of its sshd", examples=[22])
+    private_key_file: LocalPath | None = Field(
+        None, description="its private key's file, instead of what ssh has", examples=["~/.ssh/id_ed25519"]
+    )
+    passphrase: SecretStr | None = Field(None, description="the passphrase of that key, as a secret")
+    host_key: HostKey | None = Field(
+        None,
+        description="its public host key, instead of looking it up in ssh.knownHostsFile",
+        examples=["ssh-ed25519 AAAA..."],
+    )
+
+    def command(self, user: str) -> tuple[str, ...]:
+        """What runs a command there, by hand; `user` is who logs in unless the settings say otherwise."""
+        return ("ssh", "-p", str(self.port), f"{self.user or user}@{self.address}")
 
 
 class SshSettings(Section):
@@ -50,6 +65,12 @@ class SshSettings(Section):
         examples=["~/.ssh/id_ed25519"],
     )
     passphrase: SecretStr | None = Field(None, description="the private key's passphrase, as a secret")
+    agent: bool = Field(
+        False,
+        description="true: the key is in the SSH agent of whoever runs Pulumi (SSH_AUTH_SOCK), and in no file",
+        examples=["true"],
+    )
+    jump: JumpSettings | None = Field(None, description="a jump host; none: machines are reached directly")
     known_hosts_file: LocalPath = Field(
         cast(Path, "~/.ssh/known_hosts"),
         validate_default=True,
@@ -71,8 +92,9 @@ class HostSettings(Section):
     host_key: HostKey | None = Field(
         None,
         description="the machine's public host key, instead of looking it up in ssh.knownHostsFile",
-        examples=["ecdsa-sha2-nistp256 AAAA..."],
+        examples=["ssh-ed25519 AAAA..."],
     )
+    jump: JumpSettings | None = Field(None, description="a jump host, instead of ssh.jump")
 
 
 Hosts = Mapping[str, HostSettings | None]
@@ -80,19 +102,33 @@ Hosts = Mapping[str, HostSettings | None]
 
 
 @dataclass(frozen=True)
+class Jump:
+    """A machine between: everything resolved, as in `Machine`."""
+
+    address: str
+    user: str
+    port: int
+    private_key: str | None = field(repr=False)
+    passphrase: str | None = field(repr=False)
+    host_key: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
 
-    Where sshd moves to `port`, `moves_from` is where it is at first; it stays there as well if `keeps_old_port`.
+    Without a `private_key` the SSH agent has it. Where sshd moves to `port`, `moves_from` is where it is at first; it
+    stays there as well if `keeps_old_port`.
     """
 
     name: str
     address: str
     user: str
     port: int
-    private_key: str = field(repr=False)
+    private_key: str | None = field(repr=False)
     passphrase: str | None = field(repr=False)
     host_key: str
+    jump: Jump | None = None
     moves_from: int | None = None
     keeps_old_port: bool = False
 
@@ -121,44 +157,75 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
 
     The sshd of those in `movable` may have moved already.
     """
+    keyring = _Keyring(ssh, report)
+    shared = _jump(ssh.jump, "ssh.jump", ssh, keyring, report)
     machines: dict[str, Machine] = {}
-    keys: dict[tuple[Path, str | None], str | None] = {}
     for name, host in hosts.items():
         if host is None:
             continue
-        own = host.private_key_file is not None
-        path = host.private_key_file or ssh.private_key_file
-        secret = host.passphrase or (None if own else ssh.passphrase)
-        passphrase = secret.get_secret_value() if secret else None
-        if (path, passphrase) not in keys:
-            prefix = f"hosts.{name}" if own else "ssh"
-            keys[path, passphrase] = files.ssh_private_key(path, passphrase, prefix, report)
-        key, port = keys[path, passphrase], sshd_port(ssh, host)
-        host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, name in movable, report)
-        if key and host_key:
-            machines[name] = Machine(name, host.address, host.user or ssh.user, port, key, passphrase, host_key)
+        between = host.jump or ssh.jump
+        jump = _jump(host.jump, f"hosts.{name}.jump", ssh, keyring, report) if host.jump else shared
+        if between and between.address == host.address:
+            # One of the machines is the jump host of the others, and needs none itself.
+            between = jump = None
+        key = keyring.key(f"hosts.{name}", host.private_key_file, host.passphrase)
+        port, via = sshd_port(ssh, host), between.command(ssh.user) if between else ()
+        server = Server(f"hosts.{name}.hostKey", host.address, port, via, may_have_moved=name in movable)
+        host_key = host.host_key or server.pinned(ssh.known_hosts_file, report)
+        if key and host_key and (jump or not between):
+            user = host.user or ssh.user
+            machines[name] = Machine(name, host.address, user, port, key.private, key.passphrase, host_key, jump)
     return machines
 
 
-def _pinned(name: str, address: str, port: int, known_hosts: Path, may_have_moved: bool, report: Report) -> str | None:
-    """The machine's key from known_hosts.
-
-    A machine whose sshd has moved is often known by its first port only; it has the same keys on every port.
-    """
-    key = f"hosts.{name}.hostKey"
-    scan = (
-        f"ssh-keyscan -p {port} {address} >> {known_hosts}, and compare with /etc/ssh/ssh_host_*_key.pub on the machine"
-    )
-    expected = f"the machine's host key, here or in ssh.knownHostsFile ({known_hosts})"
-    if not known_hosts.is_file():
-        report(Problem(key, f"nothing, and {known_hosts} does not exist", expected, scan))
+def _jump(
+    settings: JumpSettings | None, section: str, ssh: SshSettings, keyring: _Keyring, report: Report
+) -> Jump | None:
+    """A jump host as it is reached; None where there is none, or it cannot be reached, which is told."""
+    if settings is None:
         return None
-    # OpenSSH's notation: brackets belong to the port, and IPv4 has them as well.
-    wanted = address if port == SSH_PORT else f"[{address}]:{port}"
-    for entry in dict.fromkeys((wanted, address) if may_have_moved else (wanted,)):
-        found = files.known_keys(entry, known_hosts)
-        for kind in HOST_KEY_PREFERENCE:
-            if kind in found:
-                return found[kind]
-    report(Problem(key, f"nothing, and no entry for {wanted} in {known_hosts}", expected, scan))
-    return None
+    key = keyring.key(section, settings.private_key_file, settings.passphrase)
+    server = Server(f"{section}.hostKey", settings.address, settings.port)
+    host_key = settings.host_key or server.pinned(ssh.known_hosts_file, report)
+    if not key or not host_key:
+        return None
+    user = settings.user or ssh.user
+    return Jump(settings.address, user, settings.port, key.private, key.passphrase, host_key)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A private key and its passphrase; without `private` it is in the agent."""
+
+    private: str | None = None
+    passphrase: str | None = None
+
+
+class _Keyring:
+    """The private keys that the settings name, each file read once."""
+
+    def __init__(self, ssh: SshSettings, report: Report) -> None:
+        self._ssh, self._report = ssh, report
+        self._read: dict[tuple[Path, str | None], str | None] = {}
+        self._agent: bool | None = None
+        if ssh.agent:
+            for name, key in (("private_key_file", "ssh.privateKeyFile"), ("passphrase", "ssh.passphrase")):
+                if name in ssh.model_fields_set:
+                    found = shown(str(ssh.private_key_file)) if name == "private_key_file" else "[hidden]"
+                    fix = f"{remove_command(key)}, or {remove_command('ssh.agent')}"
+                    report(Problem(key, found, "nothing, as ssh.agent has the keys in the agent", fix))
+
+    def key(self, section: str, own_file: Path | None, own_passphrase: SecretStr | None) -> _Key | None:
+        """The key of a section that may have one of its own; None where there is none, which is told."""
+        if self._ssh.agent and not own_file:
+            if self._agent is None:
+                self._agent = files.ssh_agent("ssh.agent", self._report)
+            return _Key() if self._agent else None
+        path = own_file or self._ssh.private_key_file
+        secret = own_passphrase or (None if own_file else self._ssh.passphrase)
+        passphrase = secret.get_secret_value() if secret else None
+        if (path, passphrase) not in self._read:
+            prefix = section if own_file else "ssh"
+            self._read[path, passphrase] = files.ssh_private_key(path, passphrase, prefix, self._report)
+        text = self._read[path, passphrase]
+        return _Key(text, passphrase) if text else None

@@ -48,7 +48,21 @@ def machines(partial: Partial, report: Report) -> dict[str, Machine]:
         port, moves_from = gitlab.sshd(machine.port)
         keeps = moves_from is not None and gitlab.ssh_port != moves_from
         found[gitlab.host] = replace(machine, port=port, moves_from=moves_from, keeps_old_port=keeps)
+        if moves_from and not keeps:
+            _passable(machine.address, moves_from, found, report)
     return found
+
+
+def _passable(address: str, moves_from: int, machines: Mapping[str, Machine], report: Report) -> None:
+    """Nobody is reached through an sshd that leaves its port meanwhile."""
+    for name, machine in machines.items():
+        if machine.jump and (machine.jump.address, machine.jump.port) == (address, moves_from):
+            found = (
+                f"{moves_from}, which the sshd of {address} leaves to GitLab, and hosts.{name} is reached through it"
+            )
+            expected = "another port for git by SSH, or another jump host"
+            report(Problem("gitlab.sshPort", found, expected, set_command("gitlab.sshPort", "2224")))
+            return
 
 
 def _references(roles: Mapping[str, str | None], hosts: Hosts, report: Report) -> None:

@@ -64,6 +64,7 @@ class Host(ScriptTarget, pulumi.ComponentResource):
             },
             files=moving,
             depends_on=opened,
+            first=True,
         )
         ScriptTarget.__init__(self, name, machine.address, [], shell, [ready])
         if machine.moves_from and not machine.keeps_old_port:

@@ -13,13 +13,20 @@ import pulumi
 from pulumi_command import remote
 
 from components.host.bundle import pack
-from components.secrets import secret
+from components.host.command import ScriptCommand
+from components.host.connection import connection
 from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
 LIBRARY = SCRIPTS / "lib.sh"
 RUNNER = SCRIPTS / "run.sh"
 UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
+
+# What sudo itself says has no fix. `sudo -n env` is how every script begins.
+EXPLAIN_SUDO = (
+    'said=$(LC_ALL=C sudo -n env true 2>&1 </dev/null) && exec "$@"; '
+    'base64 -d | tar -xO files/no-root.sh | bash -s "$said"; exit 1'
+)
 
 NOTHING = "cat >/dev/null"
 """Does nothing with its standard input."""
@@ -47,6 +54,11 @@ def command_line(name: str, step: str, user: str, variables: Mapping[str, str]) 
     return shlex.join([*sudo, "env", *assignments, "sh", "-c", UNPACK_AND_RUN, "auto-devops", name, step])
 
 
+def first_line(line: str, user: str) -> str:
+    """`line`, a `command_line`, for a machine where nobody has become root yet: if sudo refuses, that is explained."""
+    return line if user == "root" else shlex.join(["sh", "-c", EXPLAIN_SUDO, "auto-devops", *shlex.split(line)])
+
+
 def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
     """What a command gets by standard input: the scripts for now and for the removal, `files`, and what triggers it."""
     contents = {"run.sh": text(RUNNER), "lib.sh": text(LIBRARY), "install.sh": text(script.install)}
@@ -63,6 +75,10 @@ def text(path: Path) -> str:
     return path.read_text()
 
 
+NO_ROOT = {"no-root.sh": text(SCRIPTS / "no-root.sh")}
+"""What is among the files where a command is a `first_line`."""
+
+
 def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:
     # `from_input` waits for what is inside the dictionary too, which its type does not say.
     return cast("pulumi.Output[dict[str, str]]", pulumi.Output.from_input(dict(values)))
@@ -71,14 +87,14 @@ def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str
 class Shell:
     """A root shell on one machine.
 
-    Owns: the connection with its pinned host key, sudo, and the bundle that scripts and files travel in.
+    Owns: sudo, and the bundle that scripts and files travel in.
     Does not own: what has to be there before a script may run; see `ScriptTarget`.
     """
 
     def __init__(self, machine: Machine, repair: str) -> None:
         self._machine = machine
         self._repair = repair
-        self._connection = self._connect(machine.port)
+        self._connection = connection(machine, machine.port)
 
     def command(
         self,
@@ -92,14 +108,21 @@ class Shell:
         depends_on: Sequence[pulumi.Resource] = (),
         secret_output: bool = False,
         once_for: pulumi.Input[str] | None = None,
-    ) -> remote.Command:
-        """The resource that runs `script`; the arguments are those of `ScriptTarget.run`."""
+        first: bool = False,
+    ) -> ScriptCommand:
+        """The resource that runs `script`; the arguments are those of `ScriptTarget.run`.
+
+        The `first` one on a machine explains what sudo refuses.
+        """
+        user = self._machine.user
 
         def line(step: str) -> pulumi.Output[str]:
-            return _resolved(variables).apply(lambda values: command_line(name, step, self._machine.user, values))
+            return _resolved(variables).apply(lambda values: command_line(name, step, user, values))
 
         create = line("install")
-        return remote.Command(
+        if first:
+            create, files = create.apply(lambda text: first_line(text, user)), {**files, **NO_ROOT}
+        return ScriptCommand(
             name,
             connection=self._connection,
             create=create,
@@ -133,34 +156,19 @@ class Shell:
         parent: pulumi.Resource,
         variables: Mapping[str, str],
         files: Mapping[str, str],
-    ) -> remote.Command:
+    ) -> ScriptCommand:
         """Runs `script` once, by another port of sshd, and never again, whatever changes; it has no removal."""
-        create = command_line(name, "install", self._machine.user, variables)
-        return remote.Command(
+        create = first_line(command_line(name, "install", self._machine.user, variables), self._machine.user)
+        return ScriptCommand(
             name,
-            connection=self._connect(port),
+            connection=connection(self._machine, port),
             create=create,
             update=create,
-            stdin=bundle(Script(script), files),
+            stdin=bundle(Script(script), {**files, **NO_ROOT}),
             logging=remote.Logging.STDERR,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(
                 parent=parent,
                 ignore_changes=["connection", "create", "update", "stdin", "logging", "add_previous_output_in_env"],
             ),
-        )
-
-    def _connect(self, port: int) -> remote.ConnectionArgs:
-        machine = self._machine
-        return remote.ConnectionArgs(
-            host=machine.address,
-            port=port,
-            user=machine.user,
-            private_key=secret(machine.private_key),
-            private_key_password=secret(machine.passphrase) if machine.passphrase else None,
-            host_key=machine.host_key,
-            # Five dials with growing pauses are about ten seconds: enough for a machine that is just coming up, and no
-            # ten minutes' wait for one that is not there.
-            dial_error_limit=5,
-            per_dial_timeout=10,
         )

@@ -26,7 +26,7 @@ def test_another_machine_at_the_address_is_refused(lab: Lab) -> None:
     """A wrong host key ends the run before anything is sent to whoever answers there."""
     known_hosts = paths.KNOWN_HOSTS
     right = known_hosts.read_text()
-    keys = {line.split()[0]: line for line in right.splitlines() if "ecdsa" in line}
+    keys = {line.split()[0]: line for line in right.splitlines() if "ed25519" in line}
     others = right.replace(keys["10.77.0.11"].split()[2], keys["10.77.0.14"].split()[2])
     known_hosts.write_text(others)
     try:

@@ -7,6 +7,9 @@ import functools
 import gc
 import json
 import runpy
+import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,10 +39,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The program writes below the user's home; here that is another. Not in the lab's tests of the same session."""
+    """The program writes below the user's home; here that is another. Not in the lab's tests of the same session.
+
+    Nor is there an SSH agent, whoever runs the tests.
+    """
     directory = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(directory))
+        patch.delenv("SSH_AUTH_SOCK", raising=False)
         yield directory
 
 
@@ -119,6 +126,27 @@ def without(config: dict[str, Any], *machines: str) -> dict[str, Any]:
 def good(keys: Path) -> dict[str, Any]:
     """Valid settings; each test gets its own copy to spoil."""
     return good_settings(keys)
+
+
+@pytest.fixture
+def agent(keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The socket of this session's SSH agent, which has the key."""
+    # In the directory of temporary files itself: a socket's path has 107 characters at most.
+    with tempfile.TemporaryDirectory() as directory:
+        socket = f"{directory}/agent"
+        monkeypatch.setenv("SSH_AUTH_SOCK", socket)
+        with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL) as process:
+            try:
+                while not Path(socket).is_socket():
+                    assert process.poll() is None, "ssh-agent has ended"
+                    time.sleep(0.01)
+                private = tmp_path / "id-for-the-agent"
+                private.touch(mode=0o600)
+                private.write_bytes((keys / "id").read_bytes())
+                subprocess.run(["ssh-add", "-q", str(private)], check=True)
+                yield socket
+            finally:
+                process.terminate()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ SCRIPTS = sorted((ROOT / "components").glob("*/scripts/*.sh"))
 OTHERS = (
     "run.sh",
     "lib.sh",
+    "no-root.sh",
     "registry-gc.sh",
     "docker-prune.sh",
     "approve-kubelets.sh",

@@ -129,8 +129,10 @@ def test_keys_in_bundles_are_secret(good_stack: Recorder) -> None:
 
 
 def test_sudo_only_where_the_user_is_not_root(good_stack: Recorder) -> None:
-    assert good_stack.one("gitlab-ready").inputs["create"].startswith("sudo -n env ")
-    assert good_stack.one("registry-ready").inputs["create"].startswith("env ")
+    assert good_stack.one("ca-trust-gitlab").inputs["create"].startswith("sudo -n env ")
+    assert " sudo -n env " in good_stack.one("gitlab-ready").inputs["create"]
+    for name in ("registry-ready", "ca-trust-registry"):
+        assert good_stack.one(name).inputs["create"].startswith("env ")
 
 
 def test_containers_are_on_the_stacks_own_engines(good_stack: Recorder) -> None:

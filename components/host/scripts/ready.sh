@@ -24,6 +24,20 @@ if ((free < 2 * 1024 * 1024)); then
   fail "$((free / 1024)) MiB free below /var" "at least 2048 MiB" "on $HOST_NAME: df -h /var; make room"
 fi
 
+# ufw's limit lets five connections in 30 seconds in, and counts a refused one twice: whoever tries again within ten seconds,
+# as the plugin does, is refused for ever (ufw's rules are `recent --set` and then `recent --update --hitcount 6`; Linux'
+# xt_recent.c counts at both). A rule before it that lets somebody in is taken to be for the computer that runs Pulumi.
+firewall=$(if command -v ufw >/dev/null; then ufw status; fi)
+limited=$(awk -v port="$SSH_PORT" '
+  $1 != port && $1 != port "/tcp" && $1 != "Anywhere" && !($1 == "OpenSSH" && port == 22) { next }
+  / ALLOW / { exit }
+  / LIMIT / { $1 = $1; print; exit }' <<<"$firewall")
+if [ -n "$limited" ]; then
+  fail "a firewall (ufw) that refuses the sixth SSH connection in 30 seconds: $limited" \
+    "no limit for the computer that runs Pulumi, which opens a connection for each script" \
+    "on $(hostname): ufw insert 1 allow proto tcp from ADDRESS to any port $SSH_PORT, with that computer's address"
+fi
+
 # An sshd that had moved and is wanted back: it has both ports, and this came in by the one that stays.
 # shellcheck source=components/host/scripts/sshd.sh
 . "$FILES/sshd.sh"

@@ -31,9 +31,13 @@ if [ "$2" = install ] && [ -e "$bundle/remove.sh" ]; then
   export -p | grep -v '^declare -x TMPDIR=' >"$removal/environment"
 fi
 
+# What the script prints is its result, and not the only thing on standard output: a login shell may print before, and a
+# session's end after. `printed` in components/host/command.py looks for these lines.
+echo "----- output of auto-devops -----"
 # In a shell of its own, so that a step may end early.
 # shellcheck source=/dev/null
 (. "$bundle/$2.sh")
+echo "----- end of output -----"
 
 if [ "$2" = remove ]; then
   rm -rf "$removal"

@@ -739,6 +739,12 @@ func TestDiffByTheOfficialRules(t *testing.T) {
 	if result := diff(map[string]any{"create": "a"}, map[string]any{"create": "b"}); result.Replace() || result.Changes != plugin.DiffSome {
 		t.Errorf("a changed create command: %v", result)
 	}
+	pinned := func(key string) map[string]any {
+		return map[string]any{"create": "a", "connection": map[string]any{"host": "h", "hostKey": key}}
+	}
+	if result := diff(pinned("ssh-ed25519 A"), pinned("ssh-ed25519 B")); result.Replace() || result.Changes != plugin.DiffSome {
+		t.Errorf("a changed connection: %v", result)
+	}
 }
 
 func TestCheckFillsTheConnection(t *testing.T) {
