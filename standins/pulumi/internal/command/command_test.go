@@ -689,7 +689,7 @@ func TestHandshakeBehindTheProxyHasOneChannel(t *testing.T) {
 	connection := b.connection(m, map[string]any{"dialErrorLimit": 2})
 	connection["proxy"] = b.connection(bastion, nil)
 	_, _, err := create(t.Context(), b.call(connection, map[string]any{"create": "true"}))
-	if err == nil || !strings.Contains(err.Error(), "EOF") || m.handshakes.Load() != 1 {
+	if err == nil || !strings.Contains(err.Error(), "after 3 failed attempts: ssh: handshake failed: EOF") || m.handshakes.Load() != 1 {
 		t.Errorf("got %v, %d handshakes", err, m.handshakes.Load())
 	}
 }
