@@ -648,7 +648,8 @@ func TestProxy(t *testing.T) {
 		t.Errorf("got %v, %v", found, err)
 	}
 	_, other := newKey(t)
-	connection["proxy"] = b.connection(bastion, map[string]any{"hostKey": string(ssh.MarshalAuthorizedKey(other.PublicKey()))})
+	pinned := string(ssh.MarshalAuthorizedKey(other.PublicKey()))
+	connection["proxy"] = b.connection(bastion, map[string]any{"hostKey": pinned, "dialErrorLimit": 0})
 	_, _, err = create(t.Context(), b.call(connection, map[string]any{"create": "true"}))
 	if err == nil || !strings.Contains(err.Error(), "proxy: ") || !strings.Contains(err.Error(), "host key mismatch") {
 		t.Errorf("got %v", err)
