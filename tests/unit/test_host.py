@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ def test_nothing_of_a_session_is_in_a_connection_by_agent(
 # --- Becoming root
 
 
-def refused(machine: Machine, sudo: str) -> subprocess.CompletedProcess[str]:
-    """The first command on a machine whose sudo does this."""
+def first_command(machine: Machine, sudo: str, files: Mapping[str, str] = NO_ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs the first command on a machine whose sudo does this."""
     machine.fake("sudo", sudo)
     install = machine.root / "install.sh"
     install.touch()
@@ -73,7 +74,7 @@ def refused(machine: Machine, sudo: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         shlex.split(line),
         env={"PATH": f"{machine.root}/bin:/usr/bin:/bin"},
-        input=bundle(Script(install), NO_ROOT),
+        input=bundle(Script(install), files),
         capture_output=True,
         text=True,
         check=False,
@@ -95,7 +96,7 @@ def test_what_sudo_refuses_is_explained_before_anything_is_done(
     tmp_path: Path, sudo: str, found: str, fix: str
 ) -> None:
     machine = Machine(tmp_path / "machine")
-    done = refused(machine, sudo)
+    done = first_command(machine, sudo)
     assert done.returncode == 1
     first, expected, last = done.stderr.splitlines()
     assert first.startswith("error on ") and found in first
@@ -105,10 +106,14 @@ def test_what_sudo_refuses_is_explained_before_anything_is_done(
     assert machine.calls == ["sudo -n env true"]
 
 
+def test_a_refusal_that_nothing_explains_is_a_failure_too(tmp_path: Path) -> None:
+    assert first_command(Machine(tmp_path / "machine"), "exit 1", files={}).returncode == 1
+
+
 def test_a_sudo_that_works_gets_the_script_and_its_bundle(tmp_path: Path) -> None:
     """Asking it before reads nothing of the bundle: with a pseudo-terminal, sudo reads what its command does not."""
     machine = Machine(tmp_path / "machine")
-    done = refused(machine, f"cat >{tmp_path}/read-$(wc -l <{machine.root}/calls)")
+    done = first_command(machine, f"cat >{tmp_path}/read-$(wc -l <{machine.root}/calls)")
     assert done.returncode == 0, done.stderr
     asked, ran = machine.calls
     assert asked == "sudo -n env true"
