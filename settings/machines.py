@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from names import SSH_PORT
 from settings import files
-from settings.kinds import Address, LocalPath, Port, Section, UserName, text
+from settings.kinds import Address, LocalPath, MachineDirectory, Port, Section, UserName, text
 from settings.problems import Problem, Report, rejected, remove_command, set_command, shown
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -73,6 +73,12 @@ class HostSettings(Section):
         description="the machine's public host key, instead of looking it up in ssh.knownHostsFile",
         examples=["ecdsa-sha2-nistp256 AAAA..."],
     )
+    adopt: list[MachineDirectory] = Field(
+        default_factory=list,
+        description="directories on the machine with data that the stack did not begin, which it may use; "
+        "`destroy` leaves them, whatever `keepData` says",
+        examples=['["/srv/gitlab"]'],
+    )
 
 
 Hosts = Mapping[str, HostSettings | None]
@@ -83,6 +89,7 @@ Hosts = Mapping[str, HostSettings | None]
 class Machine:
     """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
 
+    `adopt` are directories with data of somebody else's that the stack may use.
     Where sshd moves to `port`, `moves_from` is where it is at first; it stays there as well if `keeps_old_port`.
     """
 
@@ -93,6 +100,7 @@ class Machine:
     private_key: str = field(repr=False)
     passphrase: str | None = field(repr=False)
     host_key: str
+    adopt: tuple[str, ...] = ()
     moves_from: int | None = None
     keeps_old_port: bool = False
 
@@ -136,7 +144,8 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
         key, port = keys[path, passphrase], sshd_port(ssh, host)
         host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, name in movable, report)
         if key and host_key:
-            machines[name] = Machine(name, host.address, host.user or ssh.user, port, key, passphrase, host_key)
+            user, adopt = host.user or ssh.user, tuple(host.adopt)
+            machines[name] = Machine(name, host.address, user, port, key, passphrase, host_key, adopt)
     return machines
 
 

@@ -13,6 +13,9 @@ SCRIPTS = sorted((ROOT / "components").glob("*/scripts/*.sh"))
 OTHERS = (
     "run.sh",
     "lib.sh",
+    "findings.sh",
+    "files.sh",
+    "packages.sh",
     "registry-gc.sh",
     "docker-prune.sh",
     "approve-kubelets.sh",

@@ -1,27 +1,11 @@
 # shellcheck shell=bash
-# The machine is usable: a supported system, systemd as its first process, apt, room on the disk, a clock that is right
-# enough for certificates. HOST_NAME is the machine's name in the settings, SSH_PORT the one that this came in by.
+# The machine is usable, as check.sh has found, and has booted. HOST_NAME is its name in the settings, SSH_PORT the port that
+# this came in by.
 set -euo pipefail
-
-[ "$(id -u)" = 0 ] || fail "user $(id -un), who is not root" "root, or a user with passwordless sudo" "set hosts.$HOST_NAME.user"
-
-# shellcheck source=/dev/null
-. /etc/os-release
-case " ${ID:-} ${ID_LIKE:-} " in
-*" debian "* | *" ubuntu "*) ;;
-*) fail "${PRETTY_NAME:-an unknown system}" "Debian or Ubuntu" "install one of them on $HOST_NAME" ;;
-esac
-
-[ -d /run/systemd/system ] || fail "a first process that is not systemd" "systemd" "boot $HOST_NAME with systemd"
 
 if ! await 120 "the machine to finish booting" test -S /run/dbus/system_bus_socket; then
   fail "a machine that has not finished booting after two minutes" "systemctl is-system-running to say running" \
     "on $HOST_NAME: systemctl list-jobs"
-fi
-
-free=$(df --output=avail -k /var | tail -n 1)
-if ((free < 2 * 1024 * 1024)); then
-  fail "$((free / 1024)) MiB free below /var" "at least 2048 MiB" "on $HOST_NAME: df -h /var; make room"
 fi
 
 # An sshd that had moved and is wanted back: it has both ports, and this came in by the one that stays.
@@ -29,4 +13,6 @@ fi
 . "$FILES/sshd.sh"
 if [ "$SSHD_MOVES" = no ] && sshd_is_ours && [ "$(sshd_ports | wc -l)" -gt 1 ]; then sshd_listen "$SSH_PORT"; fi
 
-printf '%s\n' "${PRETTY_NAME}"
+# shellcheck source=/dev/null
+. /etc/os-release
+printf '%s\n' "$PRETTY_NAME"
