@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from names import DOCKER_TLS_PORT, MOVED_SSH_PORT, SSH_PORT
-from settings.kinds import Image, Network, Port, Section, text
+from settings.kinds import Image, MachineDirectory, Network, Port, Section
 from settings.problems import Problem, Report, rejected, set_command
 
 # How the version stands in the tag of GitLab's images.
@@ -27,22 +27,7 @@ def _with_version(image: str) -> str:
     return image
 
 
-def _directory(value: object) -> str:
-    directory = text(value)
-    first, *rest = directory.removeprefix("/").split("/")
-    parts = (first, *rest)
-    plain = directory.startswith("/") and all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", part) for part in parts)
-    system = ("bin", "boot", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "tmp", "usr")
-    if not plain or not rest or first in system:
-        raise rejected(
-            "a directory of its own for data on the machine, at least two levels deep and not one of the system's, "
-            "such as /srv/gitlab"
-        )
-    return directory
-
-
 GitLabImage = Annotated[Image, AfterValidator(_with_version)]
-MachineDirectory = Annotated[str, BeforeValidator(_directory)]
 
 
 class GitLabSettings(Section):

@@ -44,6 +44,20 @@ def matching(pattern: str, expected: str) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+def _directory(value: object) -> str:
+    directory = text(value)
+    first, *rest = directory.removeprefix("/").split("/")
+    parts = (first, *rest)
+    plain = directory.startswith("/") and all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", part) for part in parts)
+    system = ("bin", "boot", "dev", "etc", "lib", "proc", "run", "sbin", "sys", "tmp", "usr")
+    if not plain or not rest or first in system:
+        raise rejected(
+            "a directory of its own for data on the machine, at least two levels deep and not one of the system's, "
+            "such as /srv/gitlab"
+        )
+    return directory
+
+
 def _domain(value: object) -> str:
     domain = text(value)
     if not domain:
@@ -121,6 +135,8 @@ HttpsUrl = Annotated[
         "an https:// URL; a mirror without TLS would need an insecure engine",
     ),
 ]
+MachineDirectory = Annotated[str, BeforeValidator(_directory)]
+"""A directory for data on a machine."""
 Version = Annotated[str, matching(r"\d+\.\d+\.\d+", "a whole version without v, such as 1.36.3")]
 Calendar = Annotated[
     str,

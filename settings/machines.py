@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr
 from names import SSH_PORT
 from settings import files
 from settings.host_keys import HostKey, Server
-from settings.kinds import Address, LocalPath, Port, Section, UserName, matching
+from settings.kinds import Address, LocalPath, MachineDirectory, Port, Section, UserName, matching
 from settings.problems import Problem, Report, remove_command, set_command, shown
 
 ReachableName = Annotated[
@@ -95,6 +95,12 @@ class HostSettings(Section):
         examples=["ssh-ed25519 AAAA..."],
     )
     jump: JumpSettings | None = Field(None, description="a jump host, instead of ssh.jump")
+    adopt: list[MachineDirectory] = Field(
+        default_factory=list,
+        description="directories on the machine with data that the stack did not begin, which it may use; "
+        "`destroy` leaves them, whatever `keepData` says",
+        examples=['["/srv/gitlab"]'],
+    )
 
 
 Hosts = Mapping[str, HostSettings | None]
@@ -117,8 +123,8 @@ class Jump:
 class Machine:
     """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
 
-    Without a `private_key` the SSH agent has it. Where sshd moves to `port`, `moves_from` is where it is at first; it
-    stays there as well if `keeps_old_port`.
+    Without a `private_key` the SSH agent has it. `adopt` are directories with data of somebody else's that the stack
+    may use. Where sshd moves to `port`, `moves_from` is where it is at first; it stays there if `keeps_old_port`.
     """
 
     name: str
@@ -129,6 +135,7 @@ class Machine:
     passphrase: str | None = field(repr=False)
     host_key: str
     jump: Jump | None = None
+    adopt: tuple[str, ...] = ()
     moves_from: int | None = None
     keeps_old_port: bool = False
 
@@ -173,8 +180,17 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
         server = Server(f"hosts.{name}.hostKey", host.address, port, via, may_have_moved=name in movable)
         host_key = host.host_key or server.pinned(ssh.known_hosts_file, report)
         if key and host_key and (jump or not between):
-            user = host.user or ssh.user
-            machines[name] = Machine(name, host.address, user, port, key.private, key.passphrase, host_key, jump)
+            machines[name] = Machine(
+                name,
+                host.address,
+                host.user or ssh.user,
+                port,
+                key.private,
+                key.passphrase,
+                host_key,
+                jump,
+                tuple(host.adopt),
+            )
     return machines
 
 

@@ -137,7 +137,7 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     # Pydantic's word for a name, not a value, that is wrong.
     named = location[-1:] == ["[key]"]
     location = location[:-1] if named else location
-    key = ".".join([prefix, *location] if prefix else location)
+    key = _key_at(prefix, details["loc"][: len(location)])
     field = _field(model, location)
     example = str(field.examples[0]) if field and field.examples else "VALUE"
     kind, value = details["type"], details["input"]
@@ -168,6 +168,14 @@ def _translate(details: ErrorDetails, model: type[BaseModel] | None, prefix: str
     # The rest is Pydantic's own wording of a wrong type or a number out of range.
     message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Problem(key, found, message, set_command(key, example, secret=secret))
+
+
+def _key_at(prefix: str, location: Sequence[int | str]) -> str:
+    """A key as `pulumi config set --path` has it: names with dots between, places in a list in brackets."""
+    path = prefix
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
 
 
 def _hidden(key: str) -> bool:

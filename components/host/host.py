@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.host.checks import Check
 from components.host.script_target import ScriptTarget
 from components.host.shell import SCRIPTS, Script, Shell, text
 from settings.machines import Machine
@@ -17,6 +18,16 @@ class HostArgs:
 
     machine: Machine
     repair: str
+
+
+def check(machine: Machine) -> Check:
+    """What every machine is looked at for."""
+    return Check(
+        machine,
+        f"{machine.name}-ready",
+        SCRIPTS / "check.sh",
+        {"HOST_NAME": machine.name, "SSH_PORT": str(machine.port)},
+    )
 
 
 class Host(ScriptTarget, pulumi.ComponentResource):
@@ -55,7 +66,7 @@ class Host(ScriptTarget, pulumi.ComponentResource):
         # By the new port, which proves it before the old one is closed.
         ready = shell.command(
             f"{name}-ready",
-            Script(SCRIPTS / "ready.sh", SCRIPTS / "leave.sh"),
+            Script(SCRIPTS / "ready.sh", SCRIPTS / "leave.sh", SCRIPTS / "check.sh"),
             parent=self,
             variables={
                 "HOST_NAME": name,

@@ -18,7 +18,7 @@ from components.host.connection import connection
 from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
-LIBRARY = SCRIPTS / "lib.sh"
+LIBRARY = tuple(SCRIPTS / name for name in ("lib.sh", "findings.sh", "files.sh", "packages.sh"))
 RUNNER = SCRIPTS / "run.sh"
 UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
 
@@ -34,14 +34,16 @@ NOTHING = "cat >/dev/null"
 
 @dataclass(frozen=True)
 class Script:
-    """A pair of bash files: `install` makes a state true however often it runs, `remove` takes it away again.
+    """Bash files: `install` makes a state true however often it runs, `remove` takes it away again.
 
     Both run as root with the functions of `host/scripts/lib.sh` and the directory `$FILES`, and must tolerate a
-    half-done predecessor.
+    half-done predecessor. `check` only looks, and has no files: what it refuses ends the installation before it changes
+    anything. The preflight runs it, too (`components.host.checks`).
     """
 
     install: Path
     remove: Path | None = None
+    check: Path | None = None
 
 
 def command_line(name: str, step: str, user: str, variables: Mapping[str, str]) -> str:
@@ -61,9 +63,11 @@ def first_line(line: str, user: str) -> str:
 
 def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
     """What a command gets by standard input: the scripts for now and for the removal, `files`, and what triggers it."""
-    contents = {"run.sh": text(RUNNER), "lib.sh": text(LIBRARY), "install.sh": text(script.install)}
+    contents = {path.name: text(path) for path in (RUNNER, *LIBRARY)} | {"install.sh": text(script.install)}
     if script.remove:
         contents["remove.sh"] = text(script.remove)
+    if script.check:
+        contents["check.sh"] = text(script.check)
     if any(triggers):
         contents["triggers"] = "\n".join(triggers)
     return pack(contents | {f"files/{name}": content for name, content in files.items()})
@@ -77,6 +81,11 @@ def text(path: Path) -> str:
 
 NO_ROOT = {"no-root.sh": text(SCRIPTS / "no-root.sh")}
 """What is among the files where a command is a `first_line`."""
+
+
+def looking(machine: Machine) -> dict[str, str]:
+    """What every check has in its environment: the directories that may be adopted, if there are any."""
+    return {"ADOPT": ":".join(machine.adopt)} if machine.adopt else {}
 
 
 def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:
@@ -116,8 +125,10 @@ class Shell:
         """
         user = self._machine.user
 
+        given = {**variables, **(looking(self._machine) if script.check else {})}
+
         def line(step: str) -> pulumi.Output[str]:
-            return _resolved(variables).apply(lambda values: command_line(name, step, user, values))
+            return _resolved(given).apply(lambda values: command_line(name, step, user, values))
 
         create = line("install")
         if first:

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.unit.conftest import ROOT
+from components.host.shell import LIBRARY as LIBRARIES
 
-LIBRARY = ROOT / "components/host/scripts/lib.sh"
 # Where it is, not /usr/bin/env: thousands of programs are started, and env would be one more each time.
 BASH = shutil.which("bash")
 
@@ -47,8 +46,9 @@ class Machine:
     def run(self, script: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a script as `host/scripts/run.sh` would."""
         program = (
-            f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; . {LIBRARY}; "
-            f'STATE={self.root}/state; . "{script}"'
+            f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; "
+            + "".join(f". {path}; " for path in LIBRARIES)
+            + f'BEGUN=no; STATE={self.root}/state; . "{script}"'
         )
         return self._run(["bash", "-c", program], variables)
 

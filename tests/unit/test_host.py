@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.host import findings
 from components.host.bundle import unpack
 from components.host.command import printed
 from components.host.shell import NO_ROOT, Script, bundle, command_line, first_line
@@ -18,7 +19,7 @@ from tests.unit.recording import Secret, plain
 from tests.unit.scripts import Machine
 
 COMMAND = "command:remote:Command"
-READY = ROOT / "components/host/scripts/ready.sh"
+CHECK = ROOT / "components/host/scripts/check.sh"
 
 
 @pytest.fixture
@@ -185,13 +186,9 @@ LIMITED = "22/tcp                     LIMIT       Anywhere                  "
 )
 def test_ufws_limit_is_refused_by_name(tmp_path: Path, rules: str, is_refused: bool) -> None:
     """Whoever tries again within ten seconds is never let in."""
-    machine = Machine(tmp_path / "machine", {"HOST_NAME": "web", "SSH_PORT": "22", "SSHD_MOVES": "no"})
+    machine = Machine(tmp_path / "machine", {"HOST_NAME": "web", "SSH_PORT": "22"})
     machine.fake("ufw", f"cat <<'EOF'\n{LIST.format(rules=rules)}EOF")
-    machine.files({"sshd.sh": "sshd_is_ours() { false; }\n"})
-    # From the firewall on: what comes before asks about this computer.
-    script = machine.root / "ready.sh"
-    script.write_text(f"PRETTY_NAME=Debian\n{READY.read_text().partition('make room')[2].partition('fi')[2]}")
-    done = machine.run(script)
-    assert done.returncode == (1 if is_refused else 0), done.stderr
-    assert ("ufw insert 1 allow proto tcp from ADDRESS to any port 22" in done.stderr) == is_refused
-    assert done.stdout == ("" if is_refused else "Debian\n")
+    found = findings("web", machine.run(CHECK).stdout)
+    refused = [each for each in found if each.what == "firewall (ufw)"]
+    assert [each.level for each in refused] == (["refused"] if is_refused else [])
+    assert all("ufw insert 1 allow proto tcp from ADDRESS to any port 22" in each.fix for each in refused)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.k8s_node.nodes import SCRIPTS
-from tests.unit.scripts import LIBRARY, Machine
+from tests.unit.scripts import LIBRARIES, Machine
 
 PATHS = re.compile(r"(?<![\w./$}-])/(?=(etc|var|usr/local|opt|run|root|proc|sys)/)")
 QUIET = ("systemctl", "journalctl", "sleep", "findmnt", "ip", "modprobe", "sysctl")
@@ -33,11 +33,16 @@ class Node(Machine):
     def moved(self, script: Path) -> str:
         return PATHS.sub(f"{self.root}/", script.read_text())
 
+    @property
+    def library(self) -> str:
+        """The functions that scripts have, where this machine is."""
+        return "".join(self.moved(path) for path in LIBRARIES)
+
     def step(self, name: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a script of the component. It waits for nothing: what is not there at once, does not come."""
         copy = self.root / "tmp" / f"{name}.sh"
         impatient = re.sub(r"\bawait \d+", "await 0", self.moved(SCRIPTS / f"{name}.sh"))
-        copy.write_text(self.moved(LIBRARY) + impatient)
+        copy.write_text(self.library + impatient)
         return self.run(copy, **variables)
 
     def write(self, path: str, text: str = "") -> Path:
@@ -411,7 +416,7 @@ def test_a_node_is_drained_though_the_api_server_was_away_for_a_moment(node: Nod
         "kubectl",
         f'case "$*" in *readyz*) if [ ! -e {node.root}/asked ]; then touch {node.root}/asked; exit 1; fi ;; esac',
     )
-    (node.root / "tmp/patient.sh").write_text(node.moved(LIBRARY) + node.moved(SCRIPTS / "uninvite.sh"))
+    (node.root / "tmp/patient.sh").write_text(node.library + node.moved(SCRIPTS / "uninvite.sh"))
     result = node.run(node.root / "tmp/patient.sh", NODE="w2")
     assert result.returncode == 0, result.stderr
     assert node.called("kubectl delete node w2")

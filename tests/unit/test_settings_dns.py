@@ -18,7 +18,7 @@ BAD: dict[str, Bad] = {
     ),
     "forwarder that is a name": (
         put("dns.forwarders", ["dns.google"]),
-        "dns.forwarders.0",
+        "dns.forwarders[0]",
         "IPv4 or IPv6",
         "dns.forwarders",
     ),
@@ -30,7 +30,7 @@ BAD: dict[str, Bad] = {
     ),
     "network with host bits": (
         put("dns.allowQueriesFrom", ["10.0.0.1/8"]),
-        "dns.allowQueriesFrom.0",
+        "dns.allowQueriesFrom[0]",
         "network",
         "allowQueriesFrom",
     ),

@@ -25,6 +25,7 @@ BAD: dict[str, Bad] = {
         "lower-case",
         "rename",
     ),
+    "adopting a system's directory": (put("hosts.k8s.adopt", ["/etc"]), "hosts.k8s.adopt[0]", "two levels", "adopt"),
     "address missing": (
         drop("hosts.k8s.address"),
         "hosts.k8s.address",

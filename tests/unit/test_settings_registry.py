@@ -13,7 +13,7 @@ from tests.unit.settings_cases import Bad, Config, problems, put, require_named
 BAD: dict[str, Bad] = {
     "mirror of the engine without TLS": (
         put("docker.registryMirrors", ["http://mirror"]),
-        "docker.registryMirrors.0",
+        "docker.registryMirrors[0]",
         "https://",
         "docker.registryMirrors",
     ),

@@ -2,9 +2,7 @@
 # Our drop-in and keys go; the engine itself too where it came with the stack, with everything it put into the kernel.
 set -euo pipefail
 
-came_with_us=no
-if [ -s "$STATE/packages/docker" ] && grep -qx docker.io "$STATE/packages/docker"; then came_with_us=yes; fi
-if [ -s "$STATE/packages/docker.before" ]; then came_with_us=yes; fi
+settle docker
 
 remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
 rm -f /etc/systemd/system/docker.service.d/auto-devops.conf
@@ -12,7 +10,7 @@ rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/nul
 rm -rf /etc/docker/auto-devops
 systemctl daemon-reload
 
-if [ "$came_with_us" = no ]; then
+if ! came_with_us docker docker.io; then
   restart_if_active docker
   remove_packages docker
   exit 0

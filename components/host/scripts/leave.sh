@@ -4,7 +4,8 @@
 set -euo pipefail
 
 # What began and never succeeded, the latest first: the stack itself does not know it.
-begun() { find "$STATE/removals" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' 2>/dev/null | sort -rn | cut -d' ' -f2; }
+begun() { find "$STATE/removals" -mindepth 1 -maxdepth 1 ! -name '*.new' -printf '%T@ %f\n' 2>/dev/null | sort -rn | cut -d' ' -f2; }
+failed=()
 for removal in $(begun); do
   if [ "$removal" = "$RESOURCE" ]; then continue; fi
   say "taking back what $removal began"
@@ -15,8 +16,12 @@ for removal in $(begun); do
     # shellcheck source=/dev/null
     . "$copy/environment"
     bash "$copy/run.sh" "$removal" remove
-  ) || say "$removal: not all of it could be taken back"
+  ) || failed+=("$removal")
 done
+if [ ${#failed[@]} -gt 0 ]; then
+  fail "removals that failed (their words are above): ${failed[*]}; they stay remembered in $STATE/removals" "all of them to succeed" \
+    "on $(hostname): mend what they name, then run pulumi destroy again"
+fi
 rm -rf "$STATE/removals"
 
 rm -f /run/lock/auto-devops-*

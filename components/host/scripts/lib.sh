@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Functions for the scripts that a Host runs (see run.sh); those are the files beside the components.
+# Functions for the scripts that a Host runs (see run.sh); those are the files beside the components. What belongs to one
+# matter is beside it: findings.sh, files.sh, packages.sh.
 set -euo pipefail
 umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -17,128 +18,6 @@ fail() {
     printf '  fix:      %s\n' "$3"
   } >&2
   exit 1
-}
-
-# place SOURCE TARGET MODE: puts a file where it belongs, in one step; says by its status whether anything changed.
-CHANGED=no
-place() {
-  if [ -f "$2" ] && cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = "$3" ]; then
-    return 0
-  fi
-  mkdir -p "$(dirname "$2")"
-  install -m "$3" "$1" "$2.auto-devops-new"
-  mv -f "$2.auto-devops-new" "$2"
-  # shellcheck disable=SC2034 # for the scripts
-  CHANGED=yes
-}
-
-# keep FILE: remembers FILE as it was before us (or that there was none), once.
-keep() {
-  local kept
-  kept="$STATE/before$1"
-  if [ -e "$kept" ] || [ -L "$kept" ] || [ -e "$kept.none" ]; then
-    return 0
-  fi
-  mkdir -p "$(dirname "$kept")"
-  if [ -e "$1" ] || [ -L "$1" ]; then cp -a "$1" "$kept"; else touch "$kept.none"; fi
-}
-
-# give_back FILE: the opposite of keep; quiet when there is nothing to give back.
-give_back() {
-  local kept
-  kept="$STATE/before$1"
-  if [ -e "$kept.none" ]; then
-    rm -f "$1" "$kept.none"
-  elif [ -e "$kept" ] || [ -L "$kept" ]; then
-    rm -f "$1"
-    mv -f "$kept" "$1"
-  fi
-  forget_empty
-}
-
-# forget_empty: removes the directories of our state that have become empty.
-forget_empty() {
-  if [ -d "$STATE" ]; then find "$STATE" -depth -type d -empty -delete; fi
-}
-
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-
-installed_packages() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u; }
-
-# install_packages OWNER PACKAGE...: installs what is missing, and remembers every package that came with it, so that
-# remove_packages OWNER takes away just those. One at a time on a machine: components install in parallel.
-install_packages() {
-  local owner=$1 missing=() package before
-  shift
-  exec 8</var/lib/dpkg # a directory that is always there, so that no lock file stays behind
-  flock 8
-  mkdir -p "$STATE/packages"
-  for package in "$@"; do installed "$package" || missing+=("$package"); done
-  if [ ${#missing[@]} -gt 0 ]; then
-    say "installing ${missing[*]}"
-    before=$(mktemp)
-    installed_packages >"$before"
-    # The list survives an interruption half way: what came before it is remembered first.
-    [ -e "$STATE/packages/$owner.before" ] || cp "$before" "$STATE/packages/$owner.before"
-    apt_get install -y --no-install-recommends "${missing[@]}"
-    installed_packages | comm -13 "$STATE/packages/$owner.before" - >>"$STATE/packages/$owner"
-    sort -u -o "$STATE/packages/$owner" "$STATE/packages/$owner"
-    rm -f "$STATE/packages/$owner.before"
-  fi
-  exec 8<&-
-}
-
-# apt_get ARGUMENT...: apt-get that waits for others' locks, refreshes the lists where they are missing or too old to
-# find the packages, and shows its output only when it failed.
-apt_get() {
-  local log
-  log=$(mktemp)
-  if ! apt_try "$log" "$@"; then
-    say "refreshing apt's package lists"
-    # Where an earlier run was killed in the middle of an installation.
-    env -u TMPDIR dpkg --configure -a >"$log" 2>&1 </dev/null || true
-    if ! { apt_try "$log" update && apt_try "$log" "$@"; }; then
-      tail -n 20 "$log" >&2
-      fail "apt-get $* failed (its last lines are above)" \
-        "the machine's apt sources to have these packages" \
-        "on $(hostname): apt-get update && apt-get $*; then run pulumi up again"
-    fi
-  fi
-}
-
-apt_try() {
-  local log=$1
-  shift
-  # dpkg asks no question. Our TMPDIR is closed to the user that apt becomes for its downloads.
-  env -u TMPDIR apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" >"$log" 2>&1 </dev/null
-}
-
-# remove_packages OWNER: takes away what install_packages OWNER brought, unless something of someone else needs it now.
-remove_packages() {
-  local owner=$1 list="$STATE/packages/$1" packages=() package others
-  [ -d "$STATE/packages" ] || return 0
-  exec 8</var/lib/dpkg
-  flock 8
-  if [ -e "$list.before" ]; then # an installation was interrupted
-    installed_packages | comm -13 "$list.before" - >>"$list"
-    rm -f "$list.before"
-  fi
-  if [ -s "$list" ]; then
-    while read -r package; do if installed "$package"; then packages+=("$package"); fi; done < <(sort -u "$list")
-  fi
-  if [ ${#packages[@]} -gt 0 ]; then
-    others=$(apt-get -s purge "${packages[@]}" 2>/dev/null | sed -n 's/^\(Purg\|Remv\) \([^ ]*\).*/\2/p' | sort -u |
-      comm -23 - <(printf '%s\n' "${packages[@]}" | sort -u) | tr '\n' ' ')
-    if [ -n "${others// /}" ]; then
-      say "leaving the packages of $owner installed: ${others}need them"
-    else
-      say "removing ${packages[*]}"
-      apt_get purge -y "${packages[@]}"
-    fi
-  fi
-  rm -f "$list"
-  exec 8<&-
-  forget_empty
 }
 
 # restart_if_active UNIT...: restarts those of the units that run; the others, and those not installed, are left alone.

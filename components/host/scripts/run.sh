@@ -13,6 +13,26 @@ FILES="$bundle/files" RESOURCE=$1
 export TMPDIR="$bundle"
 # shellcheck source=components/host/scripts/lib.sh
 . "$bundle/lib.sh"
+for part in findings files packages; do
+  # shellcheck source=/dev/null
+  . "$bundle/$part.sh"
+done
+
+removal="$STATE/removals/$1"
+# What this script has begun here, in whichever run, is the stack's.
+# shellcheck disable=SC2034 # for the steps
+BEGUN=no
+if [ -d "$removal" ]; then BEGUN=yes; fi
+# A release of this program that remembered less of what was there before it (see keep).
+LEGACY=no
+if [ -e "$removal/older" ] || { [ "$BEGUN" = yes ] && [ ! -e "$removal/files.sh" ]; }; then LEGACY=yes; fi
+
+# Looking leaves nothing behind, no lock either.
+if [ "$2" = check ]; then
+  # shellcheck source=/dev/null
+  (. "$bundle/check.sh")
+  exit
+fi
 
 # A script goes on when the one who started it is killed. The next run must not work beside it.
 exec 7>"/run/lock/auto-devops-$1"
@@ -21,14 +41,18 @@ if ! flock -n 7; then
   flock 7
 fi
 
+if [ "$2" = install ] && [ -e "$bundle/check.sh" ]; then heed "$bundle/check.sh"; fi
+
 # The removal is remembered before anything is done: the stack knows nothing of a script whose first run fails, so its
 # destroy would not run it (leave.sh does then). Without the files, which may be secret and which no removal needs.
-removal="$STATE/removals/$1"
 if [ "$2" = install ] && [ -e "$bundle/remove.sh" ]; then
+  rm -rf "$removal.new"
+  mkdir -p "$removal.new"
+  find "$bundle" -maxdepth 1 -name '*.sh' ! -name install.sh ! -name check.sh -exec cp -t "$removal.new" {} +
+  export -p | grep -v '^declare -x TMPDIR=' >"$removal.new/environment"
+  if [ "$LEGACY" = yes ]; then touch "$removal.new/older"; fi
   rm -rf "$removal"
-  mkdir -p "$removal"
-  cp "$bundle/run.sh" "$bundle/lib.sh" "$bundle/remove.sh" "$removal"
-  export -p | grep -v '^declare -x TMPDIR=' >"$removal/environment"
+  mv "$removal.new" "$removal"
 fi
 
 # What the script prints is its result, and not the only thing on standard output: a login shell may print before, and a
@@ -39,6 +63,7 @@ echo "----- output of auto-devops -----"
 (. "$bundle/$2.sh")
 echo "----- end of output -----"
 
+rm -f "$removal/older"
 if [ "$2" = remove ]; then
   rm -rf "$removal"
   forget_empty

@@ -8,9 +8,7 @@ if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$STATE/kubernetes-begun" ] && 
   exit 0
 fi
 
-came_with_us=no
-if [ -s "$STATE/packages/kubernetes" ] && grep -qx containerd "$STATE/packages/kubernetes"; then came_with_us=yes; fi
-if [ -s "$STATE/packages/kubernetes.before" ]; then came_with_us=yes; fi
+settle kubernetes
 
 systemctl disable -q --now kubelet 2>/dev/null || true
 rm -rf /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d
@@ -25,7 +23,7 @@ rm -f /etc/modules-load.d/auto-devops-kubernetes.conf /etc/sysctl.d/90-auto-devo
 
 running=no
 if systemctl -q is-active containerd; then running=yes; fi
-if [ "$came_with_us" = yes ]; then
+if came_with_us kubernetes containerd; then
   systemctl stop containerd 2>/dev/null || true
 fi
 rm -rf /etc/containerd/certs.d "$STATE/started/containerd"

@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# Files that a script puts on a machine, and those that were there before. What has "auto-devops" in its path is the
+# stack's own by its name; of every other file, what was there is remembered before it is overwritten, and given back.
+set -euo pipefail
+
+# place SOURCE TARGET MODE: puts a file where it belongs, in one step; says by its status whether anything changed.
+CHANGED=no
+place() {
+  if [[ $2 != *auto-devops* ]]; then keep "$2"; fi
+  if [ -f "$2" ] && [ ! -L "$2" ] && cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = "$3" ]; then
+    return 0
+  fi
+  mkdir -p "$(dirname "$2")"
+  install -m "$3" "$1" "$2.auto-devops-new"
+  mv -f "$2.auto-devops-new" "$2"
+  # shellcheck disable=SC2034 # for the scripts
+  CHANGED=yes
+}
+
+# keep FILE: remembers FILE as it was before us (or that there was none), once. What a release of this program placed that
+# remembered less is ours (see run.sh).
+keep() {
+  local kept
+  kept="$STATE/before$1"
+  if [ -e "$kept" ] || [ -L "$kept" ] || [ -e "$kept.none" ]; then
+    return 0
+  fi
+  mkdir -p "$(dirname "$kept")"
+  if [ "${LEGACY:-no}" = no ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
+    # In one step, too: half a copy would be given back as the whole.
+    cp -a "$1" "$kept.auto-devops-new"
+    mv -fT "$kept.auto-devops-new" "$kept"
+  else
+    touch "$kept.none"
+  fi
+}
+
+# give_back FILE: the opposite of keep, and of place; quiet when there is nothing to give back.
+give_back() {
+  local kept
+  kept="$STATE/before$1"
+  if [ -e "$kept.none" ]; then
+    rm -f "$1" "$kept.none"
+  elif [ -e "$kept" ] || [ -L "$kept" ]; then
+    rm -f "$1"
+    mkdir -p "$(dirname "$1")"
+    mv -fT "$kept" "$1"
+  fi
+  forget_empty
+}
+
+# forget_kept DIRECTORY: what was remembered of files below a directory that goes as a whole.
+forget_kept() {
+  rm -rf "$STATE/before$1"
+  forget_empty
+}
+
+# give_back_below DIRECTORY: gives back every file below DIRECTORY that was remembered.
+give_back_below() {
+  local kept
+  if [ ! -d "$STATE/before$1" ]; then return 0; fi
+  while read -r kept; do
+    kept=${kept#"$STATE/before"}
+    give_back "${kept%.none}"
+  done < <(find "$STATE/before$1" ! -type d)
+}
+
+# forget_empty: removes the directories of our state that have become empty.
+forget_empty() {
+  if [ -d "$STATE" ]; then find "$STATE" -depth -type d -empty -delete; fi
+}
