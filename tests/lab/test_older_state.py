@@ -187,12 +187,19 @@ def test_no_data_is_taken_away(steps: list[Step]) -> None:
 
 
 def test_only_scripts_run_again(steps: list[Step]) -> None:
-    """In place: what they ship has changed since. Nothing else differs, and nothing is replaced."""
+    """In place, since what they ship has changed: nothing is replaced, deleted or made.
+
+    What is made with something that a script prints (the kubeconfig, GitLab's token) shows as an update as well: a
+    preview does not know that it will print the same.
+    """
     assert len(steps) > 150
     changed = [step for step in steps if step.operation != "same"]
     assert {step.operation for step in changed} <= {"update"}
-    assert {step.urn.split("::")[-2].rpartition("$")[2] for step in changed} == {"command:remote:Command"}
-    assert {reason for step in changed for reason in step.why} <= {"connection", "create", "delete", "stdin", "update"}
+    kinds = {step.urn.split("::")[-2].rpartition("$")[2] for step in changed}
+    assert "command:remote:Command" in kinds
+    assert {kind.partition(":")[0] for kind in kinds} <= {"command", "kubernetes", "gitlab", "pulumi"}
+    scripts = [step for step in changed if step.urn.split("::")[-2].endswith("command:remote:Command")]
+    assert {why for each in scripts for why in each.why} <= {"connection", "create", "delete", "stdin", "update"}
 
 
 def test_what_would_take_data_away_is_seen(settings: dict[str, Any], tmp_path: Path) -> None:
