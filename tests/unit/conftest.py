@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from pulumi.runtime.proto import source_pb2
 
+import faststart  # noqa: F401 - before the SDKs, as in the program
 from components.host.bundle import unpack
 from settings import Stack, files
 from settings.load import load

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import ROOT
-from tests.unit.scripts import Machine
+from tests.scripts.machine import ROOT, Machine
 
 SCRIPTS = ROOT / "components/host/scripts"
 SSHD = Path("/usr/sbin/sshd")

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.unit.conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "components/host/scripts/lib.sh"
 # Where it is, not /usr/bin/env: thousands of programs are started, and env would be one more each time.
 BASH = shutil.which("bash")
