@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_server.gitlab_server import commands, configuration, token_period, write_ca_file
 from settings.gitlab import GitLabSettings
-from tests.unit.conftest import Run, unpacked, without
+from tests.unit.conftest import Run, good_settings, run_with, unpacked, without
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 SERVER = "gitlab-server"
@@ -162,11 +162,18 @@ def test_outputs_do_not_depend_on_what_was_printed(good_stack: Recorder) -> None
     assert outputs["ssh_port"] == 22
 
 
-def test_the_image_comes_from_the_mirror(run_program: Run, good: dict[str, Any]) -> None:
-    good["mirrors"] = {"images": {"docker.io": "mirror.corp:5000/hub"}}
-    recorder = run_program(without(good, "k8s"))
-    assert recorder.one(f"{SERVER}-image").inputs["name"] == "mirror.corp:5000/hub/gitlab/gitlab-ce:19.4.0-ce.0"
-    assert "WANTED=19.4.0" in recorder.one(f"{SERVER}-version").inputs["create"]
+@pytest.fixture(scope="module")
+def elsewhere(keys: Path) -> Recorder:
+    """GitLab from a mirror, with git by SSH on a port that is not the machine's own."""
+    settings = without(good_settings(keys), "k8s")
+    settings["mirrors"] = {"images": {"docker.io": "mirror.corp:5000/hub"}}
+    settings["gitlab"]["sshPort"] = 2224
+    return run_with(settings)
+
+
+def test_the_image_comes_from_the_mirror(elsewhere: Recorder) -> None:
+    assert elsewhere.one(f"{SERVER}-image").inputs["name"] == "mirror.corp:5000/hub/gitlab/gitlab-ce:19.4.0-ce.0"
+    assert "WANTED=19.4.0" in elsewhere.one(f"{SERVER}-version").inputs["create"]
 
 
 # The machine's sshd
@@ -201,12 +208,10 @@ def test_sshd_is_given_back_by_the_first_and_last_of_the_scripts(
     assert f"SSHD_MOVES={moves} SSH_PORT={where}" in str(ready.inputs["create"])
 
 
-def test_sshd_stays_where_gitlab_takes_another_port(run_program: Run, good: dict[str, Any]) -> None:
-    good["gitlab"]["sshPort"] = 2224
-    recorder = run_program(without(good, "k8s"))
-    assert not [r.name for r in recorder.everything if "sshd" in r.name]
-    assert port(recorder, "gitlab-ready") == 22
-    assert "gitlab_shell_ssh_port'] = 2224" in str(recorder.one(f"{SERVER}-gitlab").inputs["envs"])
+def test_sshd_stays_where_gitlab_takes_another_port(elsewhere: Recorder) -> None:
+    assert not [r.name for r in elsewhere.everything if "sshd" in r.name]
+    assert port(elsewhere, "gitlab-ready") == 22
+    assert "gitlab_shell_ssh_port'] = 2224" in str(elsewhere.one(f"{SERVER}-gitlab").inputs["envs"])
 
 
 def test_sshd_stays_where_it_has_moved_already(run_program: Run, good: dict[str, Any]) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-import pytest
-
 from components.k8s_node import k8s_node
-from tests.unit.conftest import Run, unpacked, without
+from tests.unit.conftest import TODAY, Run, unpacked, without
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 
@@ -38,21 +36,17 @@ def test_timer_runs_what_pulumi_runs(good_stack: Recorder) -> None:
 
 
 def test_kubeconfig_is_read_again_by_time_and_version_and_configuration(
-    run_afresh: Run, good: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    good_stack: Recorder, run_afresh: Run, good: dict[str, Any]
 ) -> None:
-    def read() -> str:
-        return unpacked(run_afresh(without(good, "gitlab")).one("k8s-node-certificates"))["triggers"]
+    def triggers(recorder: Recorder) -> str:
+        return unpacked(recorder.one("k8s-node-certificates"))["triggers"]
 
-    class Later(datetime.datetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Later:
-            return super().now(tz) + datetime.timedelta(days=k8s_node.KUBECONFIG_DAYS)
+    def read(days: int = 0) -> str:
+        return triggers(run_afresh(without(good, "gitlab"), today=TODAY + datetime.timedelta(days)))
 
     first = read()
-    assert read() == first, "twice on a day"
-    with monkeypatch.context() as patch:
-        patch.setattr(datetime, "datetime", Later)
-        assert read() != first
+    assert first == triggers(good_stack), "twice on a day"
+    assert read(days=k8s_node.KUBECONFIG_DAYS) != first
     good["kubernetes"]["kubeadm"] = {"ClusterConfiguration": {"apiServer": {"certSANs": ["other"]}}}
     other = read()
     assert other != first
@@ -60,9 +54,9 @@ def test_kubeconfig_is_read_again_by_time_and_version_and_configuration(
     assert read() != other
 
 
-def test_another_version_is_the_same_cluster(run_program: Run, good: dict[str, Any]) -> None:
+def test_another_version_is_the_same_cluster(good_stack: Recorder) -> None:
     """Its kubeconfig is unknown until the upgrade: without this, a preview replaces all that is in the cluster."""
-    provider = run_program(good).one("k8s-node-cluster")
+    provider = good_stack.one("k8s-node-cluster")
     assert plain(provider.inputs["clusterIdentifier"]) == "https://192.168.80.96:6443"
     assert provider.property_dependencies.get("clusterIdentifier", []) == []
     assert provider.property_dependencies["kubeconfig"] == ["k8s-node-certificates"]

@@ -1,14 +1,14 @@
-"""The sample services, by the tools that read them: GitLab's published schema and Go. Their chart: tests/charts."""
+"""The sample services, by GitLab's published schema and what the program tells them. Their chart: tests/charts."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -29,18 +29,25 @@ def test_there_is_one_service_per_kind() -> None:
     assert [service.name for service in SERVICES] == sorted(KINDS)
 
 
+@pytest.fixture(scope="module")
+def schema() -> jsonschema.Draft7Validator:
+    """GitLab's schema as check-jsonschema has it, whose import brings a whole command along: so it is only read."""
+    package = importlib.util.find_spec("check_jsonschema")
+    assert package and package.origin
+    text = (Path(package.origin).parent / "builtin_schemas/vendor/gitlab-ci.json").read_text()
+    loaded = json.loads(text)
+    assert jsonschema.validators.validator_for(loaded) is jsonschema.Draft7Validator
+    return jsonschema.Draft7Validator(loaded, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER)
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
-def test_pipeline_is_what_gitlabs_schema_allows(service: Path) -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]
-    result = subprocess.run(check, cwd=service, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_pipeline_is_what_gitlabs_schema_allows(schema: jsonschema.Draft7Validator, service: Path) -> None:
+    assert [error.message for error in schema.iter_errors(pipeline(service))] == []
 
 
-def test_schema_check_can_fail(tmp_path: Path) -> None:
+def test_schema_check_can_fail(schema: jsonschema.Draft7Validator) -> None:
     """`image` is a keyword, not a job's name."""
-    (tmp_path / ".gitlab-ci.yml").write_text("image:\n  script: [make]\n")
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]
-    assert subprocess.run(check, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+    assert list(schema.iter_errors({"image": {"script": ["make"]}}))
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)

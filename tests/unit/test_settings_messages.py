@@ -215,8 +215,8 @@ def _report(config: Config, directories: dict[Path, str], **more: Any) -> str:
 
 
 @pytest.fixture
-def directories(keys: Path, home: Path, tmp_path: Path) -> dict[Path, str]:
-    return {tmp_path: "DIRECTORY", keys: "KEYS", home: "HOME", ROOT: "PROJECT"}
+def directories(keys: Path, home: Path) -> dict[Path, str]:
+    return {keys: "KEYS", home: "HOME", ROOT: "PROJECT"}
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -249,7 +249,7 @@ def test_message_about_a_file(
 ) -> None:
     with time_machine.travel(TODAY, tick=False):
         FILES[kind](good, tmp_path, certify)
-    assert _report(good, directories, secret_keys={"ssh", "ca"}) == snapshot
+    assert _report(good, {tmp_path: "DIRECTORY"} | directories, secret_keys={"ssh", "ca"}) == snapshot
 
 
 LOST: dict[str, tuple[Sequence[str], dict[str, str | None]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.projects.delivery import registered
+from tests.unit.projects.delivery import login, registered
 from tests.unit.recording import Recorder
 
 
@@ -18,6 +18,18 @@ def custom() -> Recorder:
 def auto() -> Recorder:
     """One project with Auto DevOps."""
     return registered({"hello": "auto"})
+
+
+@pytest.fixture(scope="session")
+def both() -> Recorder:
+    """One of each."""
+    return registered({"hello": "custom", "bye": "auto"})
+
+
+@pytest.fixture(scope="session")
+def with_login() -> Recorder:
+    """One project, where the registry wants a login."""
+    return registered(login=login("ci", "correct horse"))
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from components.ci_images.ci_images import dockerfile, tag
 from tests.unit.conftest import unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
-    login,
-    registered,
     variables,
 )
 from tests.unit.recording import Recorder, contains_secret, plain
@@ -45,9 +43,8 @@ def test_only_the_images_that_pipelines_need_are_built(custom: Recorder, auto: R
     assert built(auto) == {"autoBuild", "autoDeploy", "go"}
 
 
-def test_registry_password_is_in_a_file() -> None:
-    recorder = registered(login=login("ci", "correct horse"))
-    command = recorder.one("ci-images-go", COMMAND)
+def test_registry_password_is_in_a_file(with_login: Recorder) -> None:
+    command = with_login.one("ci-images-go", COMMAND)
     assert unpacked(command)["files/password"] == "correct horse"
     assert contains_secret(command.inputs["stdin"])
     assert "correct horse" not in command.inputs["create"]

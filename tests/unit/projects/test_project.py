@@ -22,7 +22,6 @@ from tests.unit.projects.delivery import (
     VARIABLE,
     Kind,
     committed,
-    login,
     registered,
     variables,
 )
@@ -127,9 +126,9 @@ def test_token_is_in_a_file_and_on_no_command_line(custom: Recorder) -> None:
 
 
 @pytest.mark.parametrize("pipeline", ["auto", "custom"])
-def test_first_commit_is_the_directory(pipeline: Kind) -> None:
+def test_first_commit_is_the_directory(pipeline: Kind, auto: Recorder, custom: Recorder) -> None:
     """And for a custom pipeline the chart; Auto DevOps would take a chart/ for its own."""
-    files = committed(registered({"hello": pipeline}))
+    files = committed(auto if pipeline == "auto" else custom)
     source = SERVICES / f"hello-{pipeline}"
     for path in (".gitlab-ci.yml", "main.go", "go.sum", "Dockerfile", ".dockerignore"):
         assert files[path] == (source / path).read_text()
@@ -164,18 +163,17 @@ def test_further_variables_of_the_user() -> None:
     assert contains_secret(found["API_KEY"]["value"])
 
 
-def test_registry_login_reaches_jobs_and_cluster() -> None:
-    recorder = registered(login=login("ci", "correct horse"))
-    variable = variables(recorder)["DOCKER_AUTH_CONFIG"]
+def test_registry_login_reaches_jobs_and_cluster(with_login: Recorder) -> None:
+    variable = variables(with_login)["DOCKER_AUTH_CONFIG"]
     assert variable["masked"] and contains_secret(variable["value"])
     assert " " not in plain(variable["value"]), "GitLab masks no value with a space"
     entry = json.loads(plain(variable["value"]))["auths"]["registry.devops.example.com"]
     assert base64.b64decode(entry["auth"]).decode() == "ci:correct horse"
-    secret = recorder.one("project-hello-pull-secret").inputs
+    secret = with_login.one("project-hello-pull-secret").inputs
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     assert contains_secret(secret["stringData"])
-    assert "project-hello-pull-secret" in recorder.one("project-hello-first-commit").dependencies
-    assert variables(recorder)["PULL_SECRET"]["value"] == "registry"
+    assert "project-hello-pull-secret" in with_login.one("project-hello-first-commit").dependencies
+    assert variables(with_login)["PULL_SECRET"]["value"] == "registry"
 
 
 def test_account_may_do_what_a_deployment_needs_in_its_namespace_alone(custom: Recorder) -> None:

@@ -52,16 +52,14 @@ def test_jobs_use_the_shared_engine_by_mutual_tls(custom: Recorder) -> None:
     assert custom.one("runner-client-certificate").inputs["caCertPem"] == "CERT ca-clients-root\n"
 
 
-def test_another_project_changes_the_configuration_and_not_the_container() -> None:
-    one, two = registered({"hello": "custom"}), registered({"hello": "custom", "bye": "auto"})
+def test_another_project_changes_the_configuration_and_not_the_container(custom: Recorder, both: Recorder) -> None:
     kind = "docker:index/container:Container"
-    assert one.one("runner-container", kind).inputs == two.one("runner-container", kind).inputs
-    assert "TOKEN-project-bye-runner" in unpacked(two.one("runner-configuration"))["files/config.toml"]
-    assert "TOKEN" not in json.dumps(plain(two.one("runner-container", kind).inputs))
+    assert custom.one("runner-container", kind).inputs == both.one("runner-container", kind).inputs
+    assert "TOKEN-project-bye-runner" in unpacked(both.one("runner-configuration"))["files/config.toml"]
+    assert "TOKEN" not in json.dumps(plain(both.one("runner-container", kind).inputs))
 
 
-def test_projects_do_not_share_a_cache() -> None:
-    recorder = registered({"hello": "custom", "bye": "auto"})
-    runners = tomllib.loads(unpacked(recorder.one("runner-configuration"))["files/config.toml"])["runners"]
+def test_projects_do_not_share_a_cache(both: Recorder) -> None:
+    runners = tomllib.loads(unpacked(both.one("runner-configuration"))["files/config.toml"])["runners"]
     caches = [volume for runner in runners for volume in runner["docker"]["volumes"] if volume.endswith(":/cache")]
     assert len(set(caches)) == 2
