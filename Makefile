@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit standins charts lint test test-lab test-full bench bench-nodes bench-push
+.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit scripts standins charts lint test test-lab test-full bench bench-nodes bench-push
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -38,9 +38,15 @@ shell: ## open the workstation; CMD='…' runs one command there; ON=dns (or ano
 status: ## what runs, and which tools are used
 	@$(LAB) status
 
-# By file: what a file's tests share is made once. `make test` has the processors busy with other checks anyway.
+# By file: what a file's tests share is made once; as they are listed: the last ones are short. `make test` has the
+# processors busy with other checks anyway.
+BY_FILE := --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 unit: ## unit tests, no network; ONLY=FILE runs just that one, ARGS='--snapshot-update' goes to pytest
-	@$(PYTHON) -m pytest $(or $(ONLY),tests/unit --numprocesses auto --dist loadfile) $(ARGS)
+	@$(PYTHON) -m pytest $(or $(ONLY),tests/unit $(BY_FILE)) $(ARGS)
+
+scripts: ## the machines' scripts and other programs, run here among fake commands; ONLY and ARGS as above
+	@$(PYTHON) -m pytest $(or $(ONLY),tests/scripts $(BY_FILE)) $(ARGS)
 
 standins: ## tests of the lab's stand-ins for GitLab, by its clients: package registries but no lab
 	@$(PYTHON) -m pytest tests/standins
@@ -51,7 +57,7 @@ charts: ## the charts: Helm's lint, Kubernetes' schemas, snapshots of what is re
 lint: ## style, types, shell scripts
 	@$(PYTHON) -m tools.check lint
 
-test: ## everything that needs no lab: lint, unit tests, stand-ins, Go, charts, services
+test: ## everything that needs no lab: lint, unit tests, scripts, stand-ins, Go, charts, services
 	@$(PYTHON) -m tools.check
 
 # ONLY='FILE…' (or FILE::TEST) runs just these, with the cases that only test-full has.

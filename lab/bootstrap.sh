@@ -12,7 +12,7 @@ venv=$cache/venv
 packages=(
   debootstrap skopeo docker.io containerd runc iptables iproute2 openssh-client openssl tar git
   shellcheck ca-certificates debian-archive-keyring xfsprogs e2fsprogs
-  openssh-server # unit tests have the real sshd read what the scripts write; it serves nobody
+  openssh-server # tests/scripts have the real sshd read what the scripts write; it serves nobody
 )
 
 problems=()

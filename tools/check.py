@@ -21,7 +21,7 @@ from lab import kubernetes, paths
 from lab.steps import LabError, Plan, StepLog, elapsed
 from tools import sources
 
-PARTS = ("lint", "unit", "standins", "go", "charts")
+PARTS = ("lint", "unit", "scripts", "standins", "go", "charts")
 _BIN = paths.VENV / "bin"
 _LOGS = paths.CACHE / "checks/logs"
 # Its own last line: "3 failed, 800 passed in 9.87s", between equals signs or not.
@@ -72,6 +72,7 @@ def checks() -> Iterator[Check]:
         commands = (("go", "vet", *words, "./..."), ("go", "test", *words, "-vet=off", "./..."))
         yield Check("go", f"go vet, go test: {name}", commands, env)
     yield Check("lint", "mypy", (("mypy", "."),))
+    yield Check("scripts", "scripts", (pytest("tests/scripts"),))
     yield Check("unit", "unit tests", (pytest("tests/unit"),))
     yield Check("charts", "charts", (pytest("tests/charts"),), first=kubernetes.helm)
     yield Check("lint", "shellcheck", (("shellcheck", "--external-sources", *sources.shell_scripts()),))

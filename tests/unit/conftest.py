@@ -16,18 +16,22 @@ from typing import Any
 
 import pulumi
 import pytest
+import time_machine
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from pulumi.runtime.proto import source_pb2
 
+import faststart  # noqa: F401 - before the SDKs, as in the program
 from components.host.bundle import unpack
 from settings import Stack, files
 from settings.load import load
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
+TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
+"""The day on which the program is run. The periods in which tokens and kubeconfigs are renewed begin with it."""
 
 
 def pytest_collection_finish() -> None:
@@ -175,7 +179,10 @@ def load_with(config: dict[str, Any], remembered: dict[str, Any] | None = None) 
 
 
 def run_with(
-    config: dict[str, Any], secret_keys: list[str] | None = None, remembered: dict[str, Any] | None = None
+    config: dict[str, Any],
+    secret_keys: list[str] | None = None,
+    remembered: dict[str, Any] | None = None,
+    today: datetime.datetime = TODAY,
 ) -> recording.Recorder:
     """Runs the whole program on fresh mocks, of a stack with the outputs `remembered`; what it registered."""
     recorder = recording.start(remembered)
@@ -186,7 +193,9 @@ def run_with(
     def program() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
-    program()
+    with time_machine.travel(today), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi, "export", recorder.export)
+        program()
     return recorder
 
 
@@ -195,9 +204,8 @@ def mirror_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a CA that the mirrors' certificates come from."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mirror")])
-    now = datetime.datetime.now(datetime.UTC)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=9))
+        x509.CertificateBuilder(name, name, key.public_key(), 1, TODAY, TODAY + datetime.timedelta(days=9))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -212,7 +220,7 @@ Run = Callable[..., recording.Recorder]
 def _shared(
     runs: dict[str, recording.Recorder], config: dict[str, Any], secret_keys: list[str] | None = None
 ) -> recording.Recorder:
-    key = json.dumps([config, secret_keys], sort_keys=True)
+    key = json.dumps([config, secret_keys or []], sort_keys=True)
     if key not in runs:
         runs[key] = run_with(config, secret_keys)
     return runs[key]
@@ -226,8 +234,7 @@ def shared_runs() -> dict[str, recording.Recorder]:
 
 @pytest.fixture
 def run_program(shared_runs: dict[str, recording.Recorder]) -> Run:
-    """What the program registers with the settings passed; run once for all tests that pass the same."""
-
+    """What the program registers with the settings passed; run once for all tests that pass the same, who only read."""
     return functools.partial(_shared, shared_runs)
 
 
@@ -252,11 +259,43 @@ def other_stack(keys: Path) -> recording.Recorder:
     settings["docker"] = {"unprotectedTcp2375": True, "prune": {"enabled": False}}
     settings["registry"]["login"] = {"username": "ci", "password": "correct horse"}
     settings["kubernetes"]["ingressPorts"] = "redirect"
+    settings["ci"] = {"runner": "kubernetes"}
     settings["mirrors"] = {
         "images": {"docker.io": "mirror.corp:5000", "registry.k8s.io": "mirror.corp:5000"},
         "kubernetes": "https://mirror.corp/k8s",
     }
     return run_with(settings, ["registry"])
+
+
+@pytest.fixture(scope="session")
+def bare_stack(keys: Path) -> recording.Recorder:
+    """What it registers without GitLab, without a name server, and without ingress on the usual ports."""
+    settings = without(good_settings(keys), "gitlab") | {"dns": {"provider": "none"}}
+    settings["kubernetes"]["ingressPorts"] = "nodePort"
+    return run_with(settings)
+
+
+PROJECTS = [
+    {"group": "team", "name": "hello", "pipeline": "custom"},
+    {"group": "team", "name": "auto", "pipeline": "auto"},
+]
+"""One of each kind."""
+
+
+@pytest.fixture(scope="session")
+def projects_stack(keys: Path) -> recording.Recorder:
+    """What it registers with two projects whose jobs run beside GitLab; the second's repository need not be kept."""
+    hello = PROJECTS[0] | {"source": str(ROOT / "services/hello-custom"), "branch": "trunk"}
+    projects = [hello, PROJECTS[1] | {"keepRepository": False}]
+    return run_with(good_settings(keys) | {"projects": projects, "ci": {"goProxy": "https://mirror.corp/go"}})
+
+
+@pytest.fixture(scope="session")
+def mirrored_stack(keys: Path, mirror_ca: Path) -> recording.Recorder:
+    """What it registers with two projects whose jobs run in the cluster, and images from a mirror with its own CA."""
+    mirrors = {"images": {"docker.io": "mirror.corp:5000"}, "caCertificateFile": str(mirror_ca)}
+    ci = {"runner": "kubernetes", "concurrent": 3}
+    return run_with(good_settings(keys) | {"projects": PROJECTS, "ci": ci, "mirrors": mirrors})
 
 
 def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:

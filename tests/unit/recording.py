@@ -92,6 +92,7 @@ class Recorder(MockMonitor):
     def __init__(self, remembered: Mapping[str, Any]) -> None:
         super().__init__(Provider(remembered))
         self.registered: dict[str, Registered] = {}
+        self.exported: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
@@ -124,6 +125,13 @@ class Recorder(MockMonitor):
         if request.urn in self.registered:
             self.registered[request.urn].outputs = dict(_fields(request.outputs))
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+    def export(self, name: str, value: Any) -> None:
+        """In place of `pulumi.export`: what the stack's output is, with its secret mark."""
+        output = pulumi.Output.from_input(value)
+        pulumi.Output.all(output, output.is_secret()).apply(
+            lambda known: self.exported.update({name: Secret(known[0]) if known[1] else known[0]})
+        )
 
     @property
     def everything(self) -> list[Registered]:

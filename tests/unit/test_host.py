@@ -14,9 +14,9 @@ from components.host import findings
 from components.host.bundle import unpack
 from components.host.command import printed
 from components.host.shell import NO_ROOT, Script, bundle, command_line, first_line
+from tests.scripts.machine import Machine
 from tests.unit.conftest import ROOT, Run, unpacked, without
 from tests.unit.recording import Secret, plain
-from tests.unit.scripts import Machine
 
 COMMAND = "command:remote:Command"
 CHECK = ROOT / "components/host/scripts/check.sh"

@@ -196,12 +196,12 @@ def test_redirect_leads_the_ports_to_node_ports(other_stack: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ports", "needs", "port"), [("host", True, 80), ("redirect", True, 80), ("nodePort", False, 30080)]
+    ("ports", "stack", "needs", "port"),
+    [("host", "good", True, 80), ("redirect", "other", True, 80), ("nodePort", "bare", False, 30080)],
 )
-def test_ports_of_ingress(run_program: Run, good: dict[str, Any], ports: str, needs: bool, port: int) -> None:
+def test_ports_of_ingress(request: pytest.FixtureRequest, ports: str, stack: str, needs: bool, port: int) -> None:
     """Ports that the node itself must have free are looked at before anything is installed."""
-    good["kubernetes"]["ingressPorts"] = ports
-    recorder = run_program(without(good, "gitlab"))
+    recorder: Recorder = request.getfixturevalue(f"{stack}_stack")
     line = plain(recorder.one("k8s-node-prepare-k8s").inputs["create"])
     assert (" 80 443" in line) == needs
     component = recorder.one("k8s-node", "auto-devops:index:K8sNode")

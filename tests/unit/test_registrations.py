@@ -15,9 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
-import time_machine
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -25,11 +23,8 @@ from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tests.unit.conftest import ROOT, good_settings, run_with, unpacked
+from tests.unit.conftest import ROOT, TODAY, Run, good_settings, unpacked
 from tests.unit.recording import Recorder, Registered, Secret
-
-# The periods in which tokens and kubeconfigs are renewed begin with it.
-TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
 
 
 def _plain_stack(settings: dict[str, Any], _directory: Path) -> list[str]:
@@ -128,23 +123,11 @@ STACKS: dict[str, Callable[[dict[str, Any], Path], list[str]]] = {
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_registrations(
-    stack: str, keys: Path, tmp_path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_registrations(stack: str, run_program: Run, keys: Path, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     settings = good_settings(keys)
-    exported: dict[str, Any] = {}
-
-    def export(name: str, value: Any) -> None:
-        output = pulumi.Output.from_input(value)
-        pulumi.Output.all(output, output.is_secret()).apply(
-            lambda known: exported.update({name: Secret(known[0]) if known[1] else known[0]})
-        )
-
-    monkeypatch.setattr(pulumi, "export", export)
-    with time_machine.travel(TODAY):
-        secret_keys = STACKS[stack](settings, tmp_path)
-        recorder = run_with(settings, secret_keys)
-    found = _described(recorder, exported, _replacements(keys, tmp_path))
+    secret_keys = STACKS[stack](settings, tmp_path)
+    recorder = run_program(settings, secret_keys)
+    found = _described(recorder, recorder.exported, _replacements(keys, tmp_path))
     assert found == snapshot(extension_class=JSONSnapshotExtension)
 
 

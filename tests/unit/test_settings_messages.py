@@ -6,7 +6,7 @@ program changed nothing. What differs from run to run is replaced: directories b
 
 from __future__ import annotations
 
-import datetime
+import importlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,23 +20,9 @@ from syrupy.assertion import SnapshotAssertion
 
 import settings
 from settings.problems import report
-from tests.unit import (
-    test_settings,
-    test_settings_ca,
-    test_settings_ci,
-    test_settings_dns,
-    test_settings_gitlab,
-    test_settings_kubernetes,
-    test_settings_machines,
-    test_settings_mirrors,
-    test_settings_placement,
-    test_settings_projects,
-    test_settings_registry,
-)
-from tests.unit.conftest import ROOT, Certify, encrypted
+from tests.unit import test_settings, test_settings_projects
+from tests.unit.conftest import ROOT, TODAY, Certify, encrypted
 from tests.unit.settings_cases import HELLO, Bad, Config, Spoil, drop, own, put, several
-
-TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
 
 
 def _bad_line(key: str) -> Spoil:
@@ -44,22 +30,12 @@ def _bad_line(key: str) -> Spoil:
     return put("projects", [value]) if key.startswith("projects.") else put(key, value)
 
 
-# What the tests of the concerns spoil.
+# Of projects the cases are of another kind, and this file has none.
+_OTHERS = {"test_settings_projects", "test_settings_messages"}
+_CONCERNS = sorted({path.stem for path in Path(__file__).parent.glob("test_settings*.py")} - _OTHERS)
+# What the tests of the concerns spoil; those of a new one are found by their file's name.
 BAD: dict[str, Bad] = {
-    kind: bad
-    for module in (
-        test_settings,
-        test_settings_ca,
-        test_settings_ci,
-        test_settings_dns,
-        test_settings_gitlab,
-        test_settings_kubernetes,
-        test_settings_machines,
-        test_settings_mirrors,
-        test_settings_placement,
-        test_settings_registry,
-    )
-    for kind, bad in module.BAD.items()
+    kind: bad for name in _CONCERNS for kind, bad in importlib.import_module(f"tests.unit.{name}").BAD.items()
 }
 # What is done to good settings.
 CASES: dict[str, Spoil] = {
@@ -215,8 +191,8 @@ def _report(config: Config, directories: dict[Path, str], **more: Any) -> str:
 
 
 @pytest.fixture
-def directories(keys: Path, home: Path, tmp_path: Path) -> dict[Path, str]:
-    return {tmp_path: "DIRECTORY", keys: "KEYS", home: "HOME", ROOT: "PROJECT"}
+def directories(keys: Path, home: Path) -> dict[Path, str]:
+    return {keys: "KEYS", home: "HOME", ROOT: "PROJECT"}
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -249,7 +225,7 @@ def test_message_about_a_file(
 ) -> None:
     with time_machine.travel(TODAY, tick=False):
         FILES[kind](good, tmp_path, certify)
-    assert _report(good, directories, secret_keys={"ssh", "ca"}) == snapshot
+    assert _report(good, {tmp_path: "DIRECTORY"} | directories, secret_keys={"ssh", "ca"}) == snapshot
 
 
 LOST: dict[str, tuple[Sequence[str], dict[str, str | None]]] = {

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from tests.unit.conftest import ROOT
-from tests.unit.scripts import Machine
+from tests.scripts.machine import ROOT, Machine
 
 SCRIPTS = ROOT / "components/host/scripts"
 SSHD = Path("/usr/sbin/sshd")
@@ -101,18 +102,20 @@ class Sshd:
 
 
 @pytest.fixture(scope="module")
-def host_key_file(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def host_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private key as sshd wants it: nobody else may read it."""
     file = tmp_path_factory.mktemp("sshd") / "key"
     file.touch(mode=0o600)
-    file.write_bytes((keys / "id").read_bytes())
+    key = ed25519.Ed25519PrivateKey.generate()
+    kind = serialization.PrivateFormat.OpenSSH
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()))
     return file
 
 
 @pytest.fixture
-def sshd(tmp_path: Path, host_key_file: Path) -> Sshd:
+def sshd(tmp_path: Path, host_key: Path) -> Sshd:
     """A machine whose sshd is on port 22."""
-    return Sshd(tmp_path, host_key_file)
+    return Sshd(tmp_path, host_key)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import ROOT
-from tests.unit.scripts import Machine
+from tests.scripts.machine import ROOT, Machine
 
 SCRIPTS = sorted((ROOT / "components").glob("*/scripts/*.sh"))
 OTHERS = (

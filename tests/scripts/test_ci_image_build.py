@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.ci_images.ci_images import dockerfile
-from tests.unit.conftest import ROOT
-from tests.unit.scripts import Machine
+from tests.scripts.machine import ROOT, Machine
 
 BUILD = ROOT / "components/ci_images/scripts/build.sh"
 BASE = "docker.io/alpine/k8s:1"
@@ -73,9 +72,3 @@ def test_an_image_that_is_there_is_not_built_again(tmp_path: Path) -> None:
     result, calls = run(tmp_path, there=True, built=True)
     assert result.returncode == 0, result.stderr
     assert not [call for call in calls if f"pull {BASE}" in call or call.startswith("build ")]
-
-
-def test_the_ca_is_installed_as_root() -> None:
-    steps = [line for line in dockerfile(BASE).splitlines() if line.startswith(("USER", "COPY", "RUN"))]
-    assert [step.split()[0] for step in steps] == ["USER", "COPY", "RUN", "USER"]
-    assert (steps[0], steps[-1]) == ("USER root", "USER ${BASE_USER}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.unit.conftest import ROOT
+from tests.scripts.machine import ROOT
 
 # In an interpreter of its own: in this one other tests have imported the packages already.
 PROGRAM = """

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.host.shell import LIBRARY as LIBRARIES
+from components.host.shell import LIBRARY
 
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = LIBRARY
+"""The functions of every script."""
 # Where it is, not /usr/bin/env: thousands of programs are started, and env would be one more each time.
 BASH = shutil.which("bash")
 

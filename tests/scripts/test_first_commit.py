@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import ROOT
-from tests.unit.scripts import Machine
+from tests.scripts.machine import ROOT, Machine
 
 SCRIPT = ROOT / "components/auto_devops_project/scripts/first-commit.sh"
 

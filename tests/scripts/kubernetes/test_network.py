@@ -1,0 +1,97 @@
+"""The nodes' routes to each other's pods, and a node that leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scripts.kubernetes.node import SCRIPTS, Node
+
+NETWORK = {"NODE": "k8s", "POD_CIDR": "10.244.0.0/16", "NODES": "k8s=10.0.0.1=10.244.0.0/24 w1=10.0.0.2=10.244.1.0/24"}
+
+
+def network(node: Node, cluster: str) -> list[str]:
+    """The routes that the pods' network removes: w2 was taken out of the settings, `cluster` is what kubectl says."""
+    node.files({"cni.conflist": "@SUBNET@", "auto-devops-pod-network.service": ""})
+    routes = r"10.244.1.0/24 via 10.0.0.2 dev eth0\n10.244.2.0/24 via 10.0.0.3 dev eth0\n"
+    node.fake("ip", f"case $2 in show) printf '{routes}' ;; esac")
+    node.fake("iptables", "true")
+    node.fake("kubectl", cluster)
+    result = node.step("network", **NETWORK)
+    assert result.returncode == 0, result.stderr
+    result = node.program(node.root / "usr/local/sbin/auto-devops-pod-network")
+    assert result.returncode == 0, result.stderr
+    return [call.split()[3] for call in node.calls if call.startswith("ip route delete")]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "pruned"),
+    [
+        ("echo 10.244.0.0/24 10.244.1.0/24 10.244.2.0/24", []),
+        ("echo 10.244.0.0/24 10.244.1.0/24", ["10.244.2.0/24"]),
+        ("echo refused >&2; exit 1", []),
+        ("true", []),
+    ],
+)
+def test_the_way_to_a_node_stays_as_long_as_the_cluster_has_it(node: Node, cluster: str, pruned: list[str]) -> None:
+    """One that leaves is drained after the others got their new network, and its pods are in use until then."""
+    assert network(node, cluster) == pruned
+
+
+def test_a_node_that_has_left_takes_its_route_along(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake("kubectl", "true")
+    node.fake("prune", "true")
+    # By itself: systemd would take the restarts of two nodes that leave at once for one.
+    script = node.write("usr/local/sbin/auto-devops-pod-network", "#!/bin/sh\nprune\n")
+    script.chmod(0o755)
+    result = node.step("uninvite", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    calls = node.calls
+    gone = calls.index("kubectl delete node w2")
+    assert next(i for i, call in enumerate(calls) if call.startswith("kubectl drain w2")) < gone
+    assert gone < next(i for i, call in enumerate(calls) if call.startswith("prune"))
+
+
+def test_a_node_that_cannot_be_drained_is_told(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake("kubectl", "false")
+    result = node.step("uninvite", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    assert "kubectl delete node w2" in result.stderr
+    assert not node.called("kubectl drain")
+
+
+def test_a_node_is_drained_though_the_api_server_was_away_for_a_moment(node: Node) -> None:
+    node.write("etc/kubernetes/admin.conf")
+    node.fake(
+        "kubectl",
+        f'case "$*" in *readyz*) if [ ! -e {node.root}/asked ]; then touch {node.root}/asked; exit 1; fi ;; esac',
+    )
+    (node.root / "tmp/patient.sh").write_text(node.library + node.moved(SCRIPTS / "uninvite.sh"))
+    result = node.run(node.root / "tmp/patient.sh", NODE="w2")
+    assert result.returncode == 0, result.stderr
+    assert node.called("kubectl delete node w2")
+
+
+def test_networkd_leaves_our_routes_alone(node: Node) -> None:
+    """It drops what it did not make whenever it restarts, as at an update of systemd."""
+    dropin = node.root / "etc/systemd/networkd.conf.d/auto-devops.conf"
+    network(node, "true")
+    assert "ManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n" in dropin.read_text()
+    calls = node.calls
+    assert calls.index("systemctl restart systemd-networkd") < calls.index("systemctl restart auto-devops-pod-network")
+    network(node, "true")
+    assert node.calls.count("systemctl restart systemd-networkd") == 1
+    result = node.step("unnetwork")
+    assert result.returncode == 0, result.stderr
+    assert not dropin.parent.exists()
+    assert node.calls.count("systemctl restart systemd-networkd") == 2
+    assert node.step("unnetwork").returncode == 0
+    assert node.calls.count("systemctl restart systemd-networkd") == 2
+
+
+def test_without_networkd_there_is_nothing_for_it(node: Node) -> None:
+    node.fake("systemctl", 'case "$*" in *is-active*systemd-networkd*) exit 3 ;; esac')
+    network(node, "true")
+    assert not (node.root / "etc/systemd/networkd.conf.d").exists()
+    assert not node.called("systemctl restart systemd-networkd")

@@ -1,0 +1,36 @@
+"""What is left of projects that are gone, on the machine of their runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.gitlab_runner.gitlab_runner import SCRIPTS, configuration
+from names import Names
+from settings.ci import CiSettings
+from settings.mirrors import Downloads, MirrorSettings
+from tests.scripts.machine import Machine
+
+
+def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "machine")
+    script = machine.root / "configure.sh"
+    script.write_text((SCRIPTS / "configure.sh").read_text().replace("/srv/gitlab-runner", f"{machine.root}/srv"))
+    # As the real runner shortens tokens: the prefix off, nine characters, of which the outer two are letters or digits.
+    tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
+    files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
+    downloads = Downloads(MirrorSettings.model_validate({}), None, [])
+    config = configuration(
+        Names("devops.example.com"), CiSettings.model_validate({}), downloads, tokens, name_server=""
+    )
+    machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+    machine.fake(
+        "docker",
+        """case "$*" in
+        *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone ;;
+        esac""",
+    )
+    done = machine.run(script)
+    assert done.returncode == 0, done.stderr
+    removed = [call for call in machine.calls if call.startswith("docker volume rm")]
+    assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]
