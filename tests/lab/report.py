@@ -26,7 +26,7 @@ class Outcome:
     seconds: float = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Report:
     """A pytest plugin that writes one file at the end of the session, and says where."""
 
