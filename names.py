@@ -20,6 +20,12 @@ MOVED_SSH_PORT = 2222
 PLATFORM = "auto-devops"
 """What is the platform's own is called so: its namespace in the cluster, its images' group in the registry."""
 RUNNER_NAMESPACE = "gitlab-runner"
+RUNNER_CONTAINER = "gitlab-runner"
+"""The runner on GitLab's machine."""
+RUNNER_DIRECTORY = "/srv/gitlab-runner"
+"""The same on that machine; the runner has it as /etc/gitlab-runner. The scripts name it too."""
+RUNNER_CACHE = "auto-devops-cache-"
+"""With a runner's name, the volume that keeps /cache between its jobs."""
 AGENT_RELEASE = "gitlab-agent"
 """What the agent of a project is called in its namespace; a pipeline calls its own release by the project's name."""
 

@@ -1,5 +1,5 @@
 """The Docker engine of a host."""
 
-from components.docker_engine.docker_engine import DockerEngine, DockerEngineArgs
+from components.docker_engine.docker_engine import Claims, DockerEngine, DockerEngineArgs, check
 
-__all__ = ["DockerEngine", "DockerEngineArgs"]
+__all__ = ["Claims", "DockerEngine", "DockerEngineArgs", "check"]

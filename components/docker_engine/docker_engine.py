@@ -1,8 +1,9 @@
-"""DockerEngine: the distribution's Docker on one host, reachable by others with client certificates."""
+"""DockerEngine: a Docker engine on one host, reachable by others with client certificates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,36 @@ import pulumi
 import pulumi_docker as docker
 
 from components.ca import Certificate, Engine, TrustedHost
-from components.host import Script, Timer
+from components.host import Check, Script, Timer
 from components.site import Site
 from components.templates import render
 from names import DOCKER_PLAIN_PORT, DOCKER_TLS_PORT, bracketed
+from settings.machines import Machine
 from settings.registry import PruneSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
+KEYS = "/etc/docker/auto-devops"
+"""On the machine; the scripts name it too."""
+PROGRAMS: Mapping[str, str] = {
+    name: (SCRIPTS / name).read_text() for name in ("docker-options.sh", "docker-live-restore.sh")
+}
+"""What the engine's unit, and the scripts, run on the machine."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the stack is going to take on a machine and in its engine, by name; somebody else may have it already.
+
+    `mounts` are the machine's directories that its containers write into. `volumes` may be patterns.
+    With `bounds_logs` containers get the options `max-size` and `max-file`, which not every log driver takes.
+    """
+
+    containers: Sequence[str]
+    ports: Sequence[int]
+    networks: Sequence[str] = ()
+    volumes: Sequence[str] = ()
+    mounts: Sequence[str] = ()
+    bounds_logs: bool = False
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,7 @@ class DockerEngineArgs:
     Its clients are those that the CA issues certificates to for `engine`. `owner`, called `owner_name`, is the
     component that uses it: the client certificate and the provider are children of that. `unprotected` opens plain 2375
     as well. Without `prune` the engine keeps every image; with it, those whose names match a pattern in `keep`.
+    `claims` are what the owner is going to take there.
     """
 
     site: Site
@@ -34,14 +59,50 @@ class DockerEngineArgs:
     dns_names: Sequence[str]
     owner: pulumi.ComponentResource
     owner_name: str
+    claims: Claims
     unprotected: bool = False
     prune: PruneSettings | None = None
     keep: Sequence[str] = ()
 
 
-def unit(tls_port: int | None, mirrors: Sequence[str]) -> str:
+def unit() -> str:
     """The drop-in of docker.service; `@DOCKERD@` in it is where the machine has the engine."""
-    return render("docker_engine/templates/docker.service.conf.j2", tls_port=tls_port, mirrors=list(mirrors))
+    return render("docker_engine/templates/docker.service.conf.j2")
+
+
+def options(tls_port: int | None, mirrors: Sequence[str]) -> str:
+    """The stack's options, in the form of a daemon.json; `docker-options.sh` says how they meet the user's."""
+    listening: dict[str, object] = {"hosts": ["fd://"]}
+    if tls_port:
+        listening = {
+            "hosts": ["fd://", f"tcp://0.0.0.0:{tls_port}"],
+            "tlsverify": True,
+            "tlscacert": f"{KEYS}/ca.pem",
+            "tlscert": f"{KEYS}/cert.pem",
+            "tlskey": f"{KEYS}/key.pem",
+        }
+    own = {"live-restore": True, "log-opts": {"max-size": "10m", "max-file": "3"}}
+    return json.dumps(listening | own | ({"registry-mirrors": list(mirrors)} if mirrors else {}), indent=2) + "\n"
+
+
+def variables(machine: str, domain: str, claims: Claims) -> dict[str, str]:
+    """What the scripts and their check get; `machine` is its name in the settings."""
+    return {
+        "HOST_NAME": machine,
+        "DOMAIN": domain,
+        "TLS_PORT": str(DOCKER_TLS_PORT),
+        "CONTAINERS": " ".join(claims.containers),
+        "NETWORKS": " ".join(claims.networks),
+        "VOLUMES": " ".join(claims.volumes),
+        "MOUNTS": " ".join(claims.mounts),
+        "PORTS": " ".join(str(port) for port in (*claims.ports, DOCKER_TLS_PORT)),
+        "BOUNDS_LOGS": "yes" if claims.bounds_logs else "no",
+    }
+
+
+def check(name: str, machine: Machine, domain: str, claims: Claims) -> Check:
+    """What the machine of the DockerEngine `name` is looked at for."""
+    return Check(machine, f"{name}-engine", SCRIPTS / "check.sh", variables(machine.name, domain, claims))
 
 
 def plain_relay() -> dict[str, str]:
@@ -70,11 +131,12 @@ def prune_timer(settings: PruneSettings, keep: Sequence[str]) -> Timer:
 
 
 class DockerEngine(pulumi.ComponentResource):
-    """Docker from the distribution, configured by a drop-in of its unit.
+    """The Docker engine of the machine, or else the distribution's, configured by a drop-in of its unit.
 
-    Owns: the package, the drop-in, the server's certificate and key on the host, the stack's own access to the engine,
-    the timer that removes old images; removal takes the images and the network rules with it where the engine came with
-    the stack. Does not own: /etc/docker/daemon.json, which stays the user's, and containers.
+    Owns: the package where it came with the stack, the drop-in and the options beside the user's, the server's
+    certificate and key on the host, the stack's own access to the engine, the timer that removes old images. Removal
+    takes the engine with it where it came with the stack and has nothing of anybody else's.
+    Does not own: an engine that was there before, /etc/docker/daemon.json, which stays the user's, and containers.
     """
 
     endpoint: str
@@ -91,7 +153,9 @@ class DockerEngine(pulumi.ComponentResource):
         ca, address = args.site.ca, args.host.address
         server = ca.issue_server(f"{name}-server", args.dns_names, [address], parent=self)
         files: dict[str, pulumi.Input[str]] = {
-            "docker.service.conf": unit(DOCKER_TLS_PORT, args.site.downloads.docker_hub_mirrors),
+            "docker.service.conf": unit(),
+            "options.json": options(DOCKER_TLS_PORT, args.site.downloads.docker_hub_mirrors),
+            **PROGRAMS,
             "ca.pem": ca.client_ca(args.engine),
             "cert.pem": server.chain,
             "key.pem": server.key,
@@ -100,9 +164,9 @@ class DockerEngine(pulumi.ComponentResource):
             files |= plain_relay()
         engine = args.host.run(
             f"{name}-engine",
-            Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh"),
+            Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh", SCRIPTS / "check.sh"),
             parent=self,
-            variables={"TLS_PORT": str(DOCKER_TLS_PORT)},
+            variables=variables(args.host.name, args.site.names.domain, args.claims),
             files=files,
         )
         if args.prune:

@@ -16,13 +16,11 @@ from components.host import Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
-from names import Names
+from names import RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, Names
 from settings.ci import CiSettings
 from settings.mirrors import Downloads
 
 SCRIPTS = Path(__file__).parent / "scripts"
-DIRECTORY = "/srv/gitlab-runner"
-"""On the machine; the runner has it as /etc/gitlab-runner. The scripts name it too."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class GitLabRunnerArgs:
 
 def cache_volume(name: str) -> str:
     """The volume that keeps /cache between the jobs of the runner `name`, and of no other."""
-    return f"auto-devops-cache-{name}"
+    return f"{RUNNER_CACHE}{name}"
 
 
 def configuration(
@@ -57,7 +55,7 @@ def configuration(
         helper_image=settings.helper_image(downloads),
         name_server=name_server,
         client=CLIENT,
-        client_on_machine=f"{DIRECTORY}/docker",
+        client_on_machine=f"{RUNNER_DIRECTORY}/docker",
         environment=environment(names),
     )
 
@@ -105,12 +103,12 @@ class GitLabRunner(pulumi.ComponentResource):
         image = docker.RemoteImage(f"{name}-image", name=site.downloads.image(settings.images.runner), opts=on_engine)
         docker.Container(
             f"{name}-container",
-            name="gitlab-runner",
+            name=RUNNER_CONTAINER,
             image=image.image_id,
             restart="always",
             dns=[dns.address] if dns.address else None,
             volumes=[
-                docker.ContainerVolumeArgs(host_path=DIRECTORY, container_path="/etc/gitlab-runner"),
+                docker.ContainerVolumeArgs(host_path=RUNNER_DIRECTORY, container_path="/etc/gitlab-runner"),
                 # Jobs are its siblings on the machine's engine.
                 docker.ContainerVolumeArgs(host_path="/var/run/docker.sock", container_path="/var/run/docker.sock"),
             ],

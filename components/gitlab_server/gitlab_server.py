@@ -11,14 +11,16 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_gitlab as gitlab
 
+from components import docker_engine
 from components.ca import TrustedHost
-from components.docker_engine import DockerEngine, DockerEngineArgs
-from components.host import Script
+from components.docker_engine import Claims, DockerEngine, DockerEngineArgs
+from components.host import Check, Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
-from names import SSH_PORT, bracketed
+from names import RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, SSH_PORT, Names, bracketed
 from settings.gitlab import GitLabSettings
+from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
 BACKUPS = "/var/backups/auto-devops-gitlab"
@@ -58,6 +60,22 @@ class GitLabAccess:
     engine: docker.Provider
     provider: gitlab.Provider
     token: pulumi.Output[str]
+
+
+def claims(settings: GitLabSettings) -> Claims:
+    """What is taken on the machine, by the runner as well: it comes and goes while GitLab stays."""
+    return Claims(
+        containers=("gitlab", RUNNER_CONTAINER),
+        volumes=(f"{RUNNER_CACHE}*",),
+        ports=(80, 443, settings.registry_port, settings.ssh_port),
+        mounts=(f"{settings.data_directory}/config", RUNNER_DIRECTORY),
+        bounds_logs=True,
+    )
+
+
+def engine_check(name: str, machine: Machine, names: Names, settings: GitLabSettings) -> Check:
+    """What the machine of the GitLabServer `name` is looked at for, by its Docker engine."""
+    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings))
 
 
 def token_period(today: datetime.date, token_days: int) -> int:
@@ -225,6 +243,7 @@ class GitLabServer(pulumi.ComponentResource):
                 dns_names=[args.site.names.gitlab],
                 owner=self,
                 owner_name=name,
+                claims=claims(args.settings),
             ),
             # Stacks from before there was a GitLabServer have the engine by another name. Without the alias it would be
             # installed once more, and then removed.

@@ -10,14 +10,16 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from components import docker_engine
 from components.ca import Certificate, TrustedHost
-from components.docker_engine import DockerEngine, DockerEngineArgs
-from components.host import Script, Timer
+from components.docker_engine import Claims, DockerEngine, DockerEngineArgs
+from components.host import Check, Script, Timer
 from components.registry_host.htpasswd import htpasswd
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import DOCKER_PLAIN_PORT, DOCKER_TLS_PORT, PLATFORM, Names
+from settings.machines import Machine
 from settings.registry import DockerSettings, GarbageCollection, LoginSettings, RegistrySettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -32,6 +34,22 @@ class RegistryHostArgs:
     settings: RegistrySettings
     docker: DockerSettings
     keep: Sequence[str] = ()
+
+
+def claims(settings: DockerSettings) -> Claims:
+    """What is taken on the machine."""
+    plain = (DOCKER_PLAIN_PORT,) if settings.unprotected_tcp_2375 else ()
+    return Claims(
+        containers=("registry", "registry-ui", "nginx"),
+        networks=("auto-devops",),
+        volumes=("auto-devops-registry",),
+        ports=(80, 443, *plain),
+    )
+
+
+def engine_check(name: str, machine: Machine, names: Names, settings: DockerSettings) -> Check:
+    """What the machine of the RegistryHost `name` is looked at for."""
+    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings))
 
 
 def nginx_configuration(names: Names) -> str:
@@ -135,6 +153,7 @@ class RegistryHost(pulumi.ComponentResource):
                 dns_names=[self._names.docker],
                 owner=self,
                 owner_name=name,
+                claims=claims(wanted),
                 unprotected=wanted.unprotected_tcp_2375,
                 prune=wanted.prune if wanted.prune.enabled else None,
                 keep=[f"{self._names.registry}/{PLATFORM}/*", *args.keep],

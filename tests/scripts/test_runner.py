@@ -23,14 +23,34 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
         Names("devops.example.com"), CiSettings.model_validate({}), downloads, tokens, name_server=""
     )
     machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+    # What an earlier run configured; a runner of somebody else's on the same engine is none of those.
+    (machine.root / "srv").mkdir()
+    (machine.root / "srv/config.toml").write_text('  token = "glrt-gonegonegone"\n')
     machine.fake(
         "docker",
         """case "$*" in
-        *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
-        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone ;;
+        *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-one auto-devops-cache-gone x-auto-devops-cache- ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone somebody1 theirs ;;
         esac""",
     )
     done = machine.run(script)
     assert done.returncode == 0, done.stderr
     removed = [call for call in machine.calls if call.startswith("docker volume rm")]
     assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]
+    assert (machine.root / "state/runners").read_text().split() == ["abcdefghi", "gonegoneg", "r-bcdefgh"]
+
+    remove = machine.root / "remove.sh"
+    text = (SCRIPTS / "remove.sh").read_text()
+    remove.write_text(text.replace("/srv/gitlab-runner", f"{machine.root}/srv"))
+    before = len(machine.calls)
+    done = machine.run(remove)
+    assert done.returncode == 0, done.stderr
+    removed = [call for call in machine.calls[before:] if call.partition(" rm ")[1]]
+    ours = "runner-one runner-two runner-gone"
+    assert removed == [
+        f"docker rm --force --volumes {ours}",
+        f"docker volume rm {ours}",
+        f"docker network rm {ours}",
+        "docker volume rm auto-devops-cache-one auto-devops-cache-gone",
+    ]
+    assert not (machine.root / "state/runners").exists()

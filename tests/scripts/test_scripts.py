@@ -18,6 +18,8 @@ OTHERS = (
     "packages.sh",
     "registry-gc.sh",
     "docker-prune.sh",
+    "docker-options.sh",
+    "docker-live-restore.sh",
     "approve-kubelets.sh",
     "renew-certificates.sh",
     "programs.sh",

@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from components.dns import zone
-from components.docker_engine.docker_engine import plain_relay, unit
+from components.docker_engine.docker_engine import options, plain_relay, unit
 from components.host.bundle import pack, unpack
 from components.registry_host.htpasswd import htpasswd
 from components.registry_host.registry_host import garbage_collection, nginx_configuration
@@ -54,18 +54,19 @@ def test_nginx(snapshot: SnapshotAssertion) -> None:
     assert nginx_configuration(Names("devops.example.com")) == snapshot
 
 
+def test_docker_unit(snapshot: SnapshotAssertion) -> None:
+    assert unit() == snapshot
+
+
 @pytest.mark.parametrize("tls_port", [2376, None])
-def test_docker_unit(snapshot: SnapshotAssertion, tls_port: int | None) -> None:
-    assert unit(tls_port, ["https://mirror.corp:5000"]) == snapshot
+def test_docker_options(snapshot: SnapshotAssertion, tls_port: int | None) -> None:
+    assert options(tls_port, ["https://mirror.corp:5000"]) == snapshot
 
 
 def test_docker_unit_is_one_command() -> None:
-    """systemd joins lines that end in a backslash; a comment or an empty line between would cut the command."""
-    for port in (2376, None):
-        text = unit(port, ["https://a", "https://b"])
-        command = text[text.index("ExecStart=@DOCKERD@") :].rstrip().splitlines()
-        assert all(line.endswith("\\") for line in command[:-1]), command
-        assert not command[-1].endswith("\\")
+    """A unit's own command has to be taken back before another one is given."""
+    commands = [line for line in unit().splitlines() if line.startswith("ExecStart=")]
+    assert commands[0] == "ExecStart=" and [line.split()[0] for line in commands[1:]] == ["ExecStart=@DOCKERD@"]
 
 
 def test_plain_relay(snapshot: SnapshotAssertion) -> None:

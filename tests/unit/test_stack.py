@@ -224,10 +224,8 @@ def test_login_is_a_secret_and_checked(other_stack: Recorder) -> None:
 def test_images_are_pulled_through_the_mirror(other_stack: Recorder) -> None:
     names = [image.inputs["name"] for image in other_stack.of_type("docker:index/remoteImage:RemoteImage")]
     assert names and all(name.startswith("mirror.corp:5000/") for name in names), names
-    assert (
-        "--registry-mirror=https://mirror.corp:5000"
-        in files(other_stack, "gitlab-server-docker-engine")["files/docker.service.conf"]
-    )
+    options = json.loads(files(other_stack, "gitlab-server-docker-engine")["files/options.json"])
+    assert options["registry-mirrors"] == ["https://mirror.corp:5000"]
 
 
 def test_without_an_own_name_server_nobodys_resolver_changes(bare_stack: Recorder) -> None:

@@ -31,7 +31,12 @@ if [ -n "$(untrusted)" ]; then
     "on $(hostname): update-ca-certificates --fresh --verbose"
 fi
 
-# Both read the store only when they start; containers live on, with the engine's live-restore and containerd's shims.
+# Both read the store only when they start. Containers live on, with containerd's shims and the engine's live-restore; an
+# engine that has containers and not that is somebody's, which the stack restarts at most once, with its options.
 if [ "$CHANGED" = yes ]; then
-  restart_if_active containerd docker
+  restart_if_active containerd
+  if [ "$(timeout 20 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ] ||
+    { running=$(timeout 20 docker ps -q 2>/dev/null) && [ -z "$running" ]; }; then
+    restart_if_active docker
+  fi
 fi

@@ -1,50 +1,91 @@
 # shellcheck shell=bash
-# Docker from the distribution, with our drop-in. TLS_PORT is empty where only this machine itself uses the engine.
+# A Docker engine with the stack's options and keys: the one that is here, or else the distribution's. TLS_PORT is empty where
+# only this machine itself uses the engine. What cannot be used, check.sh has refused.
 set -euo pipefail
 
 directory=/etc/docker/auto-devops
 dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
+live_restore=/usr/local/sbin/auto-devops-docker-live-restore
+started="$STATE/started/docker"
 
-# What an engine changes in the kernel stays after it; so that removal can undo it, remember how it was.
-if ! installed docker.io && [ ! -e "$STATE/docker-before" ]; then
+yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
+
+# What an engine changes stays after it; so that removal can undo it, remember how it was: the kernel, the engine's
+# directories and group, and of an engine that is here already whether it runs.
+if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
   mkdir -p "$STATE"
   {
     printf 'ip_forward=%s\n' "$(cat /proc/sys/net/ipv4/ip_forward)"
     printf 'forward_policy=%s\n' "$(iptables -S FORWARD 2>/dev/null | awk '$1 == "-P" { print $3 }')"
-    printf 'group=%s\n' "$(getent group docker >/dev/null && echo yes || echo no)"
-  } >"$STATE/docker-before"
+    printf 'group=%s\n' "$(yes_if getent group docker)"
+    printf 'key=%s\n' "$(yes_if test -e /etc/docker/key.json)"
+    printf "directories='%s'\n" "$(find /etc/docker /etc/cni /etc/cni/net.d /var/lib/docker /var/lib/containerd -maxdepth 0 -type d 2>/dev/null | tr '\n' ' ')"
+    printf 'enabled=%s\n' "$(yes_if systemctl -q is-enabled docker)"
+    printf 'active=%s\n' "$(yes_if systemctl -q is-active docker)"
+  } >"$STATE/docker-before.new"
+  mv "$STATE/docker-before.new" "$STATE/docker-before"
 fi
 
-packages=(docker.io iptables)
-# With AppArmor in the kernel but not its parser, the engine cannot start any container.
-if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then packages+=(apparmor); fi
-install_packages docker "${packages[@]}"
+# A restart below finds the user's daemon.json as the user has it, whatever became of an earlier run.
+if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
-if [ -f /etc/docker/daemon.json ]; then
-  clashing=$(grep -oE '"(hosts|tls|tlsverify|tlscacert|tlscert|tlskey|registry-mirrors|live-restore|log-opts)"' /etc/docker/daemon.json | tr '\n' ' ' || true)
-  if [ -n "$clashing" ]; then
-    fail "/etc/docker/daemon.json with $clashing" "these options in the stack's settings only; the engine refuses them in both places" \
-      "on $(hostname): remove them from /etc/docker/daemon.json"
-  fi
+if ! installed docker-ce; then
+  packages=(docker.io iptables)
+  # With AppArmor in the kernel but not its parser, the engine cannot start any container.
+  if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then packages+=(apparmor); fi
+  install_packages docker "${packages[@]}"
 fi
+# Since Debian 13 the command is a package of its own, which docker.io only recommends.
+if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^docker-cli$')" ]; then
+  install_packages docker docker-cli
+fi
+if ! command -v docker >/dev/null; then
+  fail "an engine without the docker command" "docker to be on $(hostname)'s path" \
+    "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
+fi
+# Of another owner: it goes also where the engine stays.
+install_packages docker-options jq
 
+mkdir -p "$directory"
+chmod 700 "$directory"
 if [ -n "$TLS_PORT" ]; then
-  mkdir -p "$directory"
-  chmod 700 "$directory"
   for file in ca.pem cert.pem key.pem; do place "$FILES/$file" "$directory/$file" 600; done
 fi
+place "$FILES/options.json" "$directory/options.json" 600
+place "$FILES/docker-options.sh" /usr/local/sbin/auto-devops-docker-options 755
+place "$FILES/docker-live-restore.sh" "$live_restore" 755
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 
-# Whether the engine that runs has our options: an earlier run may have been killed just before the restart.
-ours() { grep -aF -- --live-restore "/proc/$(systemctl show -p MainPID --value docker)/cmdline" >/dev/null 2>&1; }
-if [ "$CHANGED" = yes ] || ! systemctl -q is-active docker || ! ours; then
+# Whether the engine that runs was started with all this; an earlier run may have been killed just before the restart.
+wanted=$({ cat "$directory"/*.pem "$directory/options.json" "$dropin" 2>/dev/null || true; } | sha256sum)
+ours() { grep -aF -- "$directory/daemon.json" "/proc/$(systemctl show -p MainPID --value docker)/cmdline" >/dev/null 2>&1; }
+active() { systemctl -q is-active docker; }
+
+# Containers that run on the user's engine live on: before its first restart it learns live-restore, unless its user has said
+# the opposite (check.sh has told what that means).
+if active && ! ours && [ -n "$(docker ps -q)" ] && [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = false ] &&
+  { [ ! -s /etc/docker/daemon.json ] || [ "$(jq 'has("live-restore")' /etc/docker/daemon.json)" != true ]; }; then
+  say "the engine of $(hostname) has containers: they go on while it restarts (live-restore)"
+  "$live_restore" write true
+  if ! "$live_restore" reload true; then
+    "$live_restore" give-back
+    fail "an engine that does not take up live-restore, so that its containers would be restarted" \
+      "docker info to say 'Live Restore Enabled: true' after systemctl reload docker" \
+      "on $(hostname): journalctl -u docker -n 20; or stop the containers; then run pulumi up again"
+  fi
+  "$live_restore" give-back
+fi
+
+if ! active || ! ours || [ "$(cat "$started" 2>/dev/null)" != "$wanted" ]; then
   systemctl daemon-reload
   systemctl enable -q docker
   if ! systemctl restart docker; then
     journalctl -u docker -n 15 --no-pager -o cat >&2 || true
     fail "an engine that does not start (its log is above)" "systemctl is-active docker" "on $(hostname): systemctl status docker"
   fi
+  mkdir -p "${started%/*}"
+  printf '%s\n' "$wanted" >"$started"
 fi
 
 # Plain TCP is a relay to the engine's socket: dockerd itself speaks either TLS or plain text on all its TCP ports.

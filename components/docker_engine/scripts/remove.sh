@@ -1,48 +1,251 @@
 # shellcheck shell=bash
-# Our drop-in and keys go; the engine itself too where it came with the stack, with everything it put into the kernel.
+# Our options and keys go, and of what the engine has just what the stack made. The engine goes too where it came with the
+# stack and nothing of anybody else's is left in it, and with it everything that it put into the kernel.
+# DOMAIN is the platform's; CONTAINERS are the stack's by name, MOUNTS the directories that some of them have.
 set -euo pipefail
 
+dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
+live_restore=/usr/local/sbin/auto-devops-docker-live-restore
+config=/etc/docker/daemon.json
+
 settle docker
-
 remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
-rm -f /etc/systemd/system/docker.service.d/auto-devops.conf
-rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/null || true
-rm -rf /etc/docker/auto-devops
-systemctl daemon-reload
+if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
-if ! came_with_us docker docker.io; then
-  restart_if_active docker
-  remove_packages docker
-  exit 0
-fi
-
-# With live-restore containers outlive the engine; what is left of them now is nobody's.
-if command -v docker >/dev/null && systemctl -q is-active docker; then
-  mapfile -t left < <(docker ps -aq)
-  if [ ${#left[@]} -gt 0 ]; then docker rm -f "${left[@]}" >/dev/null; fi
-  docker network prune -f >/dev/null
-fi
-systemctl stop docker.socket docker.service containerd.service 2>/dev/null || true
-
-ip_forward='' forward_policy='' group=''
+# Those who do not know yet (a release before this one began here) leave what they cannot know.
+ip_forward='' forward_policy='' group='' key=no directories='' enabled=yes active=yes
 if [ -r "$STATE/docker-before" ]; then
   # shellcheck source=/dev/null
   . "$STATE/docker-before"
 fi
+
+answers() { command -v docker >/dev/null && timeout 60 docker info >/dev/null 2>&1; }
+
+# data_root: where the engine keeps what it has.
+data_root() { { cat /etc/docker/auto-devops/daemon.json 2>/dev/null || cat "$config" 2>/dev/null || true; } |
+  jq -r '."data-root" // empty' 2>/dev/null | grep . || echo /var/lib/docker; }
+
+# made_by_the_stack CONTAINER: one of its names, and in its network or with one of its directories. A name alone may have
+# been taken by somebody since.
+made_by_the_stack() {
+  local used place
+  # shellcheck disable=SC2153 # a variable of the script
+  case " $CONTAINERS " in *" $1 "*) ;; *) return 1 ;; esac
+  used=$(docker inspect --type container --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}{{range .Mounts}}{{println .Source}}{{end}}' "$1")
+  for place in auto-devops $MOUNTS; do
+    if grep -xF -- "$place" <<<"$used" >/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+# remove_made: what Pulumi lost track of, such as a container whose creation was interrupted.
+remove_made() {
+  local name
+  while read -r name; do
+    if made_by_the_stack "$name"; then docker rm --force --volumes "$name" >/dev/null; fi
+  done < <(docker ps --all --format '{{.Names}}')
+  docker network ls --format '{{.Name}}' | grep -x auto-devops | xargs --no-run-if-empty docker network rm >/dev/null || true
+  docker volume ls --quiet | grep -x 'auto-devops-registry\|auto-devops-cache-.*' | xargs --no-run-if-empty docker volume rm >/dev/null || true
+}
+
+# unsaved_images: names of images that are neither the platform's nor anywhere else to be had. GitLab Runner may load its
+# helper from a file of its own.
+unsaved_images() {
+  # An engine that stores images in containerd knows a digest of each, also of those that were built here.
+  local known=yes
+  if docker info --format '{{.DriverStatus}}' | grep io.containerd.snapshotter >/dev/null; then known=no; fi
+  docker image ls --quiet --no-trunc | sort -u |
+    xargs --no-run-if-empty docker image inspect --format '{{join .RepoTags " "}}|{{join .RepoDigests " "}}' |
+    awk -F '|' -v domain="${DOMAIN:-}" -v known="$known" '
+      function of_the_platform(name,  host) {
+        host = name; sub(/\/.*/, "", host); sub(/:[0-9]+$/, "", host)
+        return domain != "" && (host == domain || substr(host, length(host) - length(domain)) == "." domain)
+      }
+      {
+        n = split($2, digests, " ")
+        for (i = 1; i <= n; i++) if (known == "yes" && !of_the_platform(digests[i])) next
+        n = split($1, tags, " ")
+        for (i = 1; i <= n; i++) if (!of_the_platform(tags[i]) && tags[i] !~ /gitlab-runner-helper/) print tags[i]
+      }'
+}
+
+# in_containerd: namespaces of containerd's that others use: those with containers or images, but the engine's own.
+in_containerd() {
+  local namespace
+  command -v ctr >/dev/null || return 0
+  ctr namespaces list -q 2>/dev/null | grep -vx 'moby\|plugins\.moby' | while read -r namespace; do
+    if [ -n "$(ctr -n "$namespace" containers list -q 2>/dev/null; ctr -n "$namespace" images list -q 2>/dev/null)" ]; then
+      printf '%s\n' "$namespace"
+    fi
+  done
+}
+
+# left: what of somebody else's is in the engine, as a phrase. An engine that does not tell has something.
+left() {
+  local containers volumes networks images
+  containers=$(docker ps --all --format '{{.Names}}') || return 1
+  volumes=$(docker volume ls --quiet) || return 1
+  networks=$(docker network ls --filter type=custom --format '{{.Name}}') || return 1
+  images=$(unsaved_images) || return 1
+  phrase containers "$containers"
+  phrase volumes "$volumes"
+  phrase networks "$networks"
+  phrase images "$images"
+  phrase "containerd's namespaces" "$(in_containerd || true)"
+}
+
+# phrase KIND NAMES: "KIND a b; ", or nothing.
+phrase() {
+  if [ -n "$2" ]; then printf '%s %s; ' "$1" "$(sort -u <<<"$2" | tr '\n' ' ' | sed 's/ $//')"; fi
+}
+
+# take_ours_out: the engine runs on by its own file and unit, and its containers with it.
+take_ours_out() {
+  local running=no hold=no
+  # The engine that runs has live-restore by our options; the next one would stop the containers without.
+  if systemctl -q is-active docker; then running=yes; fi
+  if [ "$running" = yes ] && [ -x "$live_restore" ] && command -v jq >/dev/null && answers &&
+    [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = true ] && [ -n "$(docker ps -q)" ] &&
+    { [ ! -s "$config" ] || [ "$(jq 'has("live-restore")' "$config")" != true ]; }; then
+    hold=yes
+    "$live_restore" write true
+  fi
+  rm -f "$dropin"
+  systemctl daemon-reload
+  if [ "$running" = yes ] && ! systemctl restart docker; then
+    if [ "$hold" = yes ]; then "$live_restore" give-back; fi
+    fail "an engine that does not start without the stack's options" "systemctl is-active docker" \
+      "on $(hostname): journalctl -u docker -n 20; mend $config; then run pulumi destroy again"
+  fi
+  if [ "$hold" = yes ]; then
+    "$live_restore" write false
+    "$live_restore" reload false || say "the engine of $(hostname) keeps live-restore until it restarts"
+    "$live_restore" give-back
+  fi
+  if [ "$came" = no ] && [ "$enabled" = no ]; then systemctl disable -q docker; fi
+  if [ "$came" = no ] && [ "$active" = no ]; then systemctl stop docker; fi
+  forget_options
+}
+
+# forget_options: what only we have.
+forget_options() {
+  rm -f "$dropin" "$live_restore" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-before" "$STATE/started/docker"
+  rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/null || true
+  rm -rf /etc/docker/auto-devops
+  forget_empty
+}
+
+# gone_unless_before DIRECTORY...: removes those that are empty and were not there before us.
+gone_unless_before() {
+  local path
+  for path in "$@"; do
+    case " $directories " in *" $path "*) ;; *) rmdir "$path" 2>/dev/null || true ;; esac
+  done
+}
+
+# remove_engine_rules: the chains that engines make, by their names (moby v20.10.24 and v28.3.3, libnetwork), and the rules that
+# lead there or name the engine's bridge in the chains that it adds to. Those of other networks went with the networks.
+remove_engine_rules() {
+  local user='-USER|'
+  # In DOCKER-USER others put rules of their own.
+  if iptables-save 2>/dev/null | grep '^-A DOCKER-USER ' | grep -vx -e '-A DOCKER-USER -j RETURN' >/dev/null; then
+    user=''
+    say "leaving the firewall's chain DOCKER-USER on $(hostname), which has rules of somebody else's"
+  fi
+  local chain="DOCKER(${user}-ISOLATION-STAGE-1|-ISOLATION-STAGE-2|-ISOLATION|-INGRESS|-FORWARD|-CT|-BRIDGE|)"
+  remove_rules -E "^:$chain |^-A $chain |^-A .* -[jg] $chain( |\$)|^-A (FORWARD|PREROUTING|POSTROUTING|OUTPUT) .*-[io] docker0( |\$)"
+}
+
+# sets_forwarding: whether a file of the machine's wants the kernel to forward.
+sets_forwarding() {
+  grep -qsE '^[[:space:]]*net[./]ipv4[./]ip_forward[[:space:]]*=[[:space:]]*1' /etc/sysctl.conf /etc/sysctl.d/*.conf \
+    /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
+}
+
+came=no others='' configured=no containerd=no going="$STATE/docker-going"
+root=$(data_root)
+if [ -r "$going" ]; then
+  # A removal that was interrupted goes on.
+  came=yes
+  # shellcheck source=/dev/null
+  . "$going"
+else
+  if came_with_us docker docker.io; then came=yes; fi
+  if came_with_us docker containerd; then containerd=yes; fi
+  if grep -qx 'docker\.io.* configured' "$STATE/packages/docker" 2>/dev/null; then configured=yes; fi
+  if [ "$came" = yes ] && ! answers && [ -d "$root/containers" ]; then
+    systemctl start docker 2>/dev/null || true
+    await 30 "the Docker engine" answers || true
+  fi
+  if answers; then
+    remove_made
+    # Data that was there before the engine stays where it is, so it may lose the engine again.
+    if ! adopted "$root"; then others=$(left) || others="what the engine does not tell; "; fi
+  elif [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
+    others="$root, in which an engine that does not answer has containers or volumes; "
+  fi
+fi
+
+if [ "$came" = no ] || [ -n "$others" ]; then
+  take_ours_out
+  if [ "$came" = no ]; then
+    remove_packages docker
+  else
+    say "leaving Docker on $(hostname), with what is not the stack's: ${others%; }. Without need of it, there:" \
+      "docker rm, docker volume rm, docker image rm; then apt-get purge docker.io && rm -rf $root"
+    rm -f "$STATE/packages/docker"
+  fi
+  remove_packages docker-options
+  forget_empty
+  exit 0
+fi
+
+printf 'configured=%s containerd=%s root=%q\n' "$configured" "$containerd" "$root" >"$going"
+if adopted "$root" && answers; then docker ps --quiet | xargs --no-run-if-empty docker stop >/dev/null; fi
+systemctl stop docker.socket docker.service 2>/dev/null || true
+if [ "$containerd" = yes ]; then systemctl stop containerd.service 2>/dev/null || true; fi
+
 if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
-# Rules that name the engine's chains (DOCKER, DOCKER-USER, ...) or its bridge go, everyone else's stay. Those of other
-# networks went with the networks.
-remove_rules -wE 'DOCKER|docker0'
+remove_engine_rules
 if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
 if [ -z "$forward_policy" ]; then iptables -P FORWARD ACCEPT 2>/dev/null || true; fi
-if [ "$ip_forward" = 0 ]; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
+if [ "$ip_forward" = 0 ] && ! sets_forwarding; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
 
+# Debian's docker.io, when purged, removes all of /var/lib/docker by a script that its removal left there (docker.io
+# 20.10.24+dfsg1, prerm and postrm). So it is removed first, the script goes, and then its configuration does.
+if [ -e "$STATE/packages/docker" ]; then sed -i 's/^docker\.io$/docker.io configured/' "$STATE/packages/docker"; fi
 remove_packages docker
-if ! installed docker.io; then
-  find /var/lib/docker /var/lib/containerd -mindepth 1 -xdev -delete 2>/dev/null || true
-  rmdir /var/lib/docker /var/lib/containerd /etc/cni/net.d /etc/cni 2>/dev/null || true
-  rm -rf /etc/docker /run/docker /run/docker.sock /run/containerd
-  if [ "$group" = no ] && getent group docker >/dev/null; then groupdel docker; fi
+if there docker.io; then
+  systemctl start docker # somebody needs it, as remove_packages has said
+else
+  rm -f /var/lib/docker/nuke-graph-directory.sh
+  if [ "$configured" = no ]; then apt_remove purge docker.io; fi
+  if ! adopted "$root"; then
+    # Just what dockerd makes (moby v20.10.24 to v28.3.3).
+    for part in builder buildkit containerd containers engine-id image network nri plugins rootfs runtimes swarm tmp tmp-old trust \
+      volumes aufs btrfs devicemapper fuse-overlayfs overlay overlay2 vfs zfs; do
+      if [ -e "$root/$part" ]; then find "$root/$part" -xdev -depth -delete 2>/dev/null || true; fi
+    done
+    gone_unless_before "$root"
+  fi
+  if [ "$key" = no ]; then rm -f /etc/docker/key.json; fi
+  rm -rf /run/docker /run/docker.sock
+  if [ "$group" = no ] && getent group docker >/dev/null; then
+    if [ -n "$(getent group docker | cut -d: -f4)" ]; then
+      say "leaving the group docker on $(hostname), which has members"
+    else
+      groupdel docker
+    fi
+  fi
 fi
-rm -f "$STATE/docker-before"
+if [ "$containerd" = yes ] && ! there containerd; then
+  if ! adopted /var/lib/containerd; then find /var/lib/containerd -mindepth 1 -xdev -delete 2>/dev/null || true; fi
+  rm -rf /run/containerd
+  gone_unless_before /var/lib/containerd /etc/cni/net.d /etc/cni
+fi
+forget_options
+systemctl daemon-reload
+gone_unless_before /etc/docker
+remove_packages docker-options
+rm -f "$going"
 forget_empty

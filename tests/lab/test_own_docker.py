@@ -1,0 +1,85 @@
+"""A machine with a Docker of its user's, and what is in it: the stack comes and goes, and none of that changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.lab.driver import DOMAIN, Lab, difference
+
+pytestmark = pytest.mark.state("bare", changes=True)
+
+IMAGE = "mine/sleep:1"
+# An image without a registry: a program of the machine's, and what it is linked with.
+MAKE_IMAGE = (
+    "{ echo /bin/sleep; ldd /bin/sleep | grep -o '/[^ ]*'; } | tar -chf - -T - 2>/dev/null | "
+    f"""docker import --change 'CMD ["/bin/sleep", "infinity"]' - {IMAGE}"""
+)
+THEIRS = {"log-driver": "journald", "default-address-pools": [{"base": "10.99.0.0/16", "size": 24}]}
+
+
+def on(lab: Lab, line: str) -> str:
+    return lab.on("registry", line).succeeded().output.strip()
+
+
+@pytest.fixture(scope="module")
+def theirs(lab: Lab) -> dict[str, list[str]]:
+    """What the registry's machine is like once its user has a container with a volume there."""
+    on(
+        lab,
+        "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install docker.io",
+    )
+    on(lab, f"mkdir -p /etc/docker && printf '%s\\n' '{json.dumps(THEIRS)}' >/etc/docker/daemon.json")
+    on(lab, f"systemctl restart docker && {MAKE_IMAGE}")
+    on(lab, f"docker run --detach --name theirs --restart always --volume theirs-data:/data {IMAGE}")
+    on(lab, "echo kept >$(docker volume inspect --format '{{.Mountpoint}}' theirs-data)/file")
+    return lab.snapshot("registry")
+
+
+def since(lab: Lab) -> str:
+    """When the container was started, and by which process it is carried."""
+    return on(lab, "docker inspect --format '{{.State.StartedAt}} {{.State.Pid}} {{.State.Running}}' theirs")
+
+
+@pytest.mark.full
+def test_a_name_that_is_taken_is_said_before_any_change(lab: Lab, theirs: dict[str, list[str]]) -> None:
+    on(lab, f"docker create --name nginx {IMAGE}")
+    try:
+        refused = lab.lab("up").failed()
+        assert "container nginx: one of somebody else's" in refused.output
+        assert on(lab, "ls /etc/systemd/system/docker.service.d 2>/dev/null || true") == ""
+        assert on(lab, "docker inspect --format '{{.State.Status}}' nginx") == "created"
+    finally:
+        on(lab, "docker rm nginx")
+
+
+def test_the_users_engine_lives_through_the_stack(lab: Lab, theirs: dict[str, list[str]]) -> None:
+    before = since(lab)
+    lab.lab("up").succeeded()
+    assert since(lab) == before
+    assert lab.workstation(f"curl -sS -o /dev/null -w '%{{http_code}}' https://registry.{DOMAIN}/v2/") == "200"
+    assert on(lab, "docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'") == "journald true"
+    assert json.loads(on(lab, "cat /etc/docker/daemon.json")) == THEIRS
+
+    lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    assert since(lab) == before
+    assert difference(theirs, lab.snapshot("registry")) == {}
+    assert on(lab, "docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'") == "journald false"
+    assert on(lab, "cat $(docker volume inspect --format '{{.Mountpoint}}' theirs-data)/file") == "kept"
+    assert on(lab, "docker ps --all --format '{{.Names}}'") == "theirs"
+    assert on(lab, "docker volume ls --quiet") == "theirs-data"
+    assert on(lab, "docker network ls --filter type=custom --quiet") == ""
+    assert on(lab, "docker image ls --format '{{.Repository}}:{{.Tag}}'") == IMAGE
+
+
+@pytest.mark.full
+def test_an_engine_of_the_stacks_stays_with_what_is_somebodys(lab: Lab) -> None:
+    """The engine of GitLab's machine came with the stack; its user has put a volume into it since."""
+    lab.lab("up").succeeded()
+    lab.on("gitlab", "docker volume create theirs").succeeded()
+    gone = lab.pulumi("destroy", "--yes", "--skip-preview").succeeded()
+    assert "leaving Docker on" in gone.output and "volumes theirs" in gone.output
+    assert lab.on("gitlab", "docker volume ls --quiet").succeeded().output.strip() == "theirs"
+    # Without it the next time nothing is left of it, but the engine is the user's now.
+    lab.on("gitlab", "docker volume rm theirs && apt-get -qq -y purge docker.io").succeeded()
