@@ -10,7 +10,7 @@ import pytest
 
 from components.host.checks import Finding, findings
 from components.host.shell import LIBRARY, SCRIPTS
-from tests.unit.scripts import Machine
+from tests.scripts.machine import Machine
 
 PATHS = re.compile(r"(?<![\w./$}-])/(?=(etc|var|run|tmp|proc)/)")
 RELEASES = {
@@ -45,6 +45,7 @@ class Host(Machine):
         self.fake("findmnt", "case $* in *OPTIONS*) echo rw,relatime ;; *) echo /var ;; esac")
         self.fake("dpkg", "true")
         self.fake("cloud-init", "echo status: done")
+        self.fake("ufw", "echo Status: inactive")
 
     def release(self, name: str, text: str) -> None:
         file = self.root / "etc/os-release"
@@ -60,7 +61,7 @@ class Host(Machine):
         moved = PATHS.sub(f"{self.root}/", (SCRIPTS / "check.sh").read_text())
         copy = self.root / "tmp/check.sh"
         copy.write_text("".join(path.read_text() for path in LIBRARY) + f"BEGUN={begun}\n" + moved)
-        result = self.run(copy, HOST_NAME="gitlab")
+        result = self.run(copy, HOST_NAME="gitlab", SSH_PORT="22")
         assert result.returncode == 0, result.stderr
         assert not result.stderr
         return result, {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.scripts import Machine
+from tests.scripts.machine import Machine
 
 STEPS = ("cp", "mv", "rm", "install", "touch", "mkdir")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.apt_root import AptRoot, repository
+from tests.scripts.apt_root import AptRoot, repository
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="dpkg changes owners, which root alone may")
 
