@@ -52,7 +52,7 @@ class Finding:
 def findings(machine: str, output: str) -> list[Finding]:
     """The findings in what a check printed (`host/scripts/findings.sh` has the format); other lines are not its own."""
     found = []
-    for line in output.splitlines():
+    for line in output.split("\n"):  # splitlines() would end a line at characters that a field may have
         fields = line.split("\x1f")
         if len(fields) == 5 and fields[0] in ("refused", "warning", "ok"):
             found.append(Finding(machine, cast(Level, fields[0]), *fields[1:]))

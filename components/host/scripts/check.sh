@@ -42,7 +42,10 @@ if findmnt -no OPTIONS --target /var/lib | grep -w noexec >/dev/null; then
     "on $HOST_NAME: mount -o remount,exec $(findmnt -no TARGET --target /var/lib), and the same in /etc/fstab"
 fi
 
-if [ -n "$(dpkg --audit 2>/dev/null)" ] && [ "$BEGUN" = no ]; then
+# Not while somebody's apt is at work: it locks by fcntl, which /proc/locks tells by inode (apt 2.6.1, fileutl.cc, GetLock).
+busy=no
+if inode=$(stat -c %i /var/lib/dpkg/lock-frontend 2>/dev/null) && grep ":$inode " /proc/locks >/dev/null; then busy=yes; fi
+if [ "$busy" = no ] && [ -n "$(dpkg --audit 2>/dev/null)" ] && [ "$BEGUN" = no ]; then
   refuse packages "an installation that was interrupted: $(dpkg --audit | awk '/^ / { print $1 }' | tr '\n' ' ')" "dpkg --audit to print nothing" \
     "on $HOST_NAME: dpkg --configure -a"
 fi
@@ -50,7 +53,7 @@ if command -v cloud-init >/dev/null && [ "$(timeout 5 cloud-init status 2>/dev/n
   warn cloud-init "still at work" "it to have ended; it may install packages and rewrite files" "on $HOST_NAME: cloud-init status --wait"
 fi
 if [ -e /run/reboot-required ]; then
-  warn reboot "pending: $(tr '\n' ' ' </run/reboot-required.pkgs 2>/dev/null)" "none" "on $HOST_NAME: reboot, when it suits you"
+  warn reboot "pending: $(cat /run/reboot-required.pkgs 2>/dev/null || true)" "none" "on $HOST_NAME: reboot, when it suits you"
 fi
 
 # ufw's limit lets five connections in 30 seconds in, and counts a refused one twice: whoever tries again within ten seconds,

@@ -12,22 +12,25 @@ place() {
   fi
   mkdir -p "$(dirname "$2")"
   install -m "$3" "$1" "$2.auto-devops-new"
-  mv -f "$2.auto-devops-new" "$2"
+  mv -fT "$2.auto-devops-new" "$2"
   # shellcheck disable=SC2034 # for the scripts
   CHANGED=yes
 }
 
-# keep FILE: remembers FILE as it was before us (or that there was none), once. What a release of this program placed that
-# remembered less is ours (see run.sh).
+# keep FILE: remembers FILE as it was before us (or that there was none), once.
 keep() {
   local kept
   kept="$STATE/before$1"
   if [ -e "$kept" ] || [ -L "$kept" ] || [ -e "$kept.none" ]; then
     return 0
   fi
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
+    fail "$1, a directory" "a file, or nothing, to be there" "on $(hostname): move it away; then run pulumi up again"
+  fi
   mkdir -p "$(dirname "$kept")"
-  if [ "${LEGACY:-no}" = no ] && { [ -e "$1" ] || [ -L "$1" ]; }; then
+  if { [ -e "$1" ] || [ -L "$1" ]; } && ! placed_by_older "$1"; then
     # In one step, too: half a copy would be given back as the whole.
+    rm -f "$kept.auto-devops-new"
     cp -a "$1" "$kept.auto-devops-new"
     mv -fT "$kept.auto-devops-new" "$kept"
   else
@@ -35,10 +38,24 @@ keep() {
   fi
 }
 
+# placed_by_older FILE: whether a release of this program put it there that remembered less (see run.sh): until 7b9176a
+# the files of Kubernetes, of GitLab's certificates and of the runner. Anything else that is there is the user's.
+placed_by_older() {
+  [ "${LEGACY:-no}" = yes ] || return 1
+  case "$1" in
+  /usr/local/bin/kube* | /opt/cni/bin/* | /etc/containerd/certs.d/* | /etc/kubelet-resolv.conf) ;;
+  /etc/systemd/system/kubelet.service | /etc/systemd/system/kubelet.service.d/10-kubeadm.conf) ;;
+  /srv/gitlab-runner/* | */config/ssl/* | */config/trusted-certs/*) ;;
+  *) return 1 ;;
+  esac
+}
+
 # give_back FILE: the opposite of keep, and of place; quiet when there is nothing to give back.
 give_back() {
   local kept
   kept="$STATE/before$1"
+  # Of a run that was interrupted.
+  rm -f "$1.auto-devops-new" "$kept.auto-devops-new"
   if [ -e "$kept.none" ]; then
     rm -f "$1" "$kept.none"
   elif [ -e "$kept" ] || [ -L "$kept" ]; then
@@ -57,12 +74,15 @@ forget_kept() {
 
 # give_back_below DIRECTORY: gives back every file below DIRECTORY that was remembered.
 give_back_below() {
-  local kept
+  local kept all=()
   if [ ! -d "$STATE/before$1" ]; then return 0; fi
-  while read -r kept; do
+  find "$STATE/before$1" -name '*.auto-devops-new' -delete
+  mapfile -d '' all < <(find "$STATE/before$1" ! -type d -print0)
+  for kept in "${all[@]}"; do
     kept=${kept#"$STATE/before"}
     give_back "${kept%.none}"
-  done < <(find "$STATE/before$1" ! -type d)
+  done
+  forget_empty
 }
 
 # forget_empty: removes the directories of our state that have become empty.

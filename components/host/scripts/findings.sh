@@ -12,17 +12,21 @@ warn() { finding warning "$@"; }
 # refuse WHAT FOUND WANTED HOW-TO-FIX: this machine cannot become what it is asked to be; nothing is changed on it.
 refuse() { finding refused "$@"; }
 
-# finding LEVEL WHAT FOUND WANTED FIX: a line whose fields are separated by the character made for it.
+# finding LEVEL WHAT FOUND WANTED FIX: a line whose fields are separated by the character made for it, which no field has,
+# nor any other that ends a line somewhere.
 finding() {
-  local fields
-  printf -v fields '\037%s' "${@:2}"
-  printf '%s%s\n' "$1" "$(tr '\n\t' '  ' <<<"$fields" | sed 's/ *$//')"
+  local field fields=''
+  for field in "${@:2}"; do
+    field=${field//[[:cntrl:]]/ }
+    fields+=$'\037'${field%"${field##*[![:space:]]}"}
+  done
+  printf '%s%s\n' "$1" "$fields"
 }
 
 # theirs DIRECTORY: whether there is something in DIRECTORY that the stack did not begin and may not adopt. BEGUN says whether
 # this script has begun here; hosts.<machine>.adopt names what it may use.
 theirs() {
-  [ "$BEGUN" = no ] && [[ ":${ADOPT:-}:" != *":$1:"* ]] && [ -n "$(find "$1" -mindepth 1 -print -quit 2>/dev/null)" ]
+  [ "$BEGUN" = no ] && [[ ":${ADOPT:-}:" != *":$1:"* ]] && [ -n "$(find "$1/" -mindepth 1 -print -quit 2>/dev/null)" ]
 }
 
 # adopted DIRECTORY: whether it was somebody else's and stays theirs: it is not removed.
@@ -31,9 +35,13 @@ adopted() { [[ ":${ADOPT:-}:" == *":$1:"* ]]; }
 # heed CHECK: runs a check before its script: says its warnings, and ends the script where something is refused, all of
 # it at once.
 heed() {
-  local findings level what found wanted fix refused=no
+  local findings level what found wanted fix refused=no status
+  # Without -e only here, so that what was found before a check broke is told, too.
+  set +e
   # shellcheck source=/dev/null
   findings=$(. "$1")
+  status=$?
+  set -e
   while IFS=$'\037' read -r level what found wanted fix; do
     case "$level" in
     refused)
@@ -43,5 +51,8 @@ heed() {
     warning) say "warning on $(hostname): $what: $found; better: $wanted; $fix" ;;
     esac
   done <<<"$findings"
+  if [ "$status" != 0 ]; then
+    fail "a check that broke off (its words are above); nothing was changed" "it to end" "tell the maintainers; run pulumi up again"
+  fi
   [ "$refused" = no ]
 }

@@ -3,11 +3,20 @@
 # gone from it already.
 set -euo pipefail
 
+# What run.sh was killed in remembering.
+rm -rf "$STATE/removals"/*.new
+for removal in "$STATE/removals"/*.old; do
+  if [ -d "$removal" ] && [ ! -d "${removal%.old}" ]; then mv "$removal" "${removal%.old}"; fi
+done
+rm -rf "$STATE/removals"/*.old
+
 # What began and never succeeded, the latest first: the stack itself does not know it.
-begun() { find "$STATE/removals" -mindepth 1 -maxdepth 1 ! -name '*.new' -printf '%T@ %f\n' 2>/dev/null | sort -rn | cut -d' ' -f2; }
+begun() { find "$STATE/removals" -mindepth 1 -maxdepth 1 -printf '%T@ %f\n' 2>/dev/null | sort -rn | cut -d' ' -f2; }
 failed=()
 for removal in $(begun); do
   if [ "$removal" = "$RESOURCE" ]; then continue; fi
+  # Until 7b9176a it was remembered step by step, the environment last, and nothing was begun before that.
+  if [ ! -s "$STATE/removals/$removal/environment" ]; then continue; fi
   say "taking back what $removal began"
   copy=$(mktemp -d)
   cp "$STATE/removals/$removal"/* "$copy"
@@ -28,7 +37,7 @@ rm -f /run/lock/auto-devops-*
 if [ -d "$STATE" ]; then
   forget_empty
   if [ -d "$STATE" ]; then
-    say "leaving on ${HOST_NAME:-this machine}, since something there was not given back: $(find "$STATE" -type f | tr '\n' ' ')"
+    say "leaving on ${HOST_NAME:-this machine}, since something there was not given back: $(find "$STATE" ! -type d | tr '\n' ' ')"
   fi
 fi
 if [ -e "$FILES/sshd.sh" ]; then

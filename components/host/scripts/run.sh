@@ -20,15 +20,21 @@ done
 
 removal="$STATE/removals/$1"
 # What this script has begun here, in whichever run, is the stack's.
-# shellcheck disable=SC2034 # for the steps
 BEGUN=no
-if [ -d "$removal" ]; then BEGUN=yes; fi
-# A release of this program that remembered less of what was there before it (see keep).
+# A release of this program that remembered less of what was there before it (see placed_by_older).
 LEGACY=no
-if [ -e "$removal/older" ] || { [ "$BEGUN" = yes ] && [ ! -e "$removal/files.sh" ]; }; then LEGACY=yes; fi
+# The second is there if a run was killed between the two moves below.
+for begun in "$removal" "$removal.old"; do
+  if [ ! -d "$begun" ]; then continue; fi
+  # shellcheck disable=SC2034 # for the steps
+  BEGUN=yes
+  if [ -e "$begun/older" ] || [ ! -e "$begun/files.sh" ]; then LEGACY=yes; fi
+  break
+done
 
 # Looking leaves nothing behind, no lock either.
 if [ "$2" = check ]; then
+  echo # whatever a login shell has printed ends here
   # shellcheck source=/dev/null
   (. "$bundle/check.sh")
   exit
@@ -49,10 +55,14 @@ if [ "$2" = install ] && [ -e "$bundle/remove.sh" ]; then
   rm -rf "$removal.new"
   mkdir -p "$removal.new"
   find "$bundle" -maxdepth 1 -name '*.sh' ! -name install.sh ! -name check.sh -exec cp -t "$removal.new" {} +
-  export -p | grep -v '^declare -x TMPDIR=' >"$removal.new/environment"
+  export -p | grep -av '^declare -x TMPDIR=' >"$removal.new/environment"
   if [ "$LEGACY" = yes ]; then touch "$removal.new/older"; fi
-  rm -rf "$removal"
+  if [ -d "$removal" ]; then
+    rm -rf "$removal.old"
+    mv "$removal" "$removal.old"
+  fi
   mv "$removal.new" "$removal"
+  rm -rf "$removal.old"
 fi
 
 # What the script prints is its result, and not the only thing on standard output: a login shell may print before, and a
@@ -65,6 +75,6 @@ echo "----- end of output -----"
 
 rm -f "$removal/older"
 if [ "$2" = remove ]; then
-  rm -rf "$removal"
+  rm -rf "$removal" "$removal.old" "$removal.new"
   forget_empty
 fi
