@@ -3,8 +3,11 @@
 set -euo pipefail
 
 rm -f /usr/local/share/ca-certificates/auto-devops*.crt
-if command -v update-ca-certificates >/dev/null; then
-  update-ca-certificates --fresh >/dev/null 2>&1
+log=$(mktemp)
+if command -v update-ca-certificates >/dev/null && ! update-ca-certificates --fresh >"$log" 2>&1; then
+  tail -n 10 "$log" >&2
+  fail "update-ca-certificates --fresh that failed (its last words are above)" "a trust store without the stack's CA" \
+    "on $(hostname): update-ca-certificates --fresh --verbose; then run pulumi destroy again"
 fi
-restart_if_active containerd docker
+# An engine of the machine's own keeps what it has read until it starts the next time; its containers might end with a restart.
 remove_packages ca

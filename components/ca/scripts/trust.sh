@@ -31,7 +31,9 @@ if [ -n "$(untrusted)" ]; then
     "on $(hostname): update-ca-certificates --fresh --verbose"
 fi
 
-# Both read the store only when they start; containers live on, with the engine's live-restore and containerd's shims.
+# Both read the store only when they start. Those that the stack configures are restarted: containers live on, with the engine's
+# live-restore and containerd's shims. Others are not: nobody here asks them to trust the CA, and their containers might end.
 if [ "$CHANGED" = yes ]; then
-  restart_if_active containerd docker
+  if grep -qs '^# Made by auto-devops' /etc/containerd/config.toml; then restart_if_active containerd; fi
+  if [ -e /etc/systemd/system/docker.service.d/auto-devops.conf ]; then restart_if_active docker; fi
 fi

@@ -2,13 +2,24 @@
 # The runner is gone: what is left of its jobs goes, and its files.
 set -euo pipefail
 
-if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
-  # The label that GitLab Runner gives to every container and volume of a job.
-  managed=label=com.gitlab.gitlab-runner.managed=true
-  docker ps --all --quiet --filter "$managed" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
-  docker volume ls --quiet --filter "$managed" | xargs --no-run-if-empty docker volume rm >/dev/null || true
-  docker volume ls --quiet --filter name=auto-devops-cache- | xargs --no-run-if-empty docker volume rm >/dev/null || true
+directory=/srv/gitlab-runner known="$STATE/gitlab-runner-ids"
+if command -v docker >/dev/null; then
+  if ! docker info >/dev/null 2>&1; then
+    fail "an engine that does not answer" "docker info to work, so that what is left of jobs can go" \
+      "on $(hostname): systemctl start docker; then run pulumi destroy again"
+  fi
+  # The label that GitLab Runner gives to every container and volume of a job, here of this runner's (see configure.sh).
+  label=com.gitlab.gitlab-runner.runner.id
+  for runner in $(cat "$known" 2>/dev/null || true); do
+    docker ps --all --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+    docker volume ls --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker volume rm >/dev/null
+  done
+  docker volume ls --quiet --filter name=auto-devops-cache- | { grep '^auto-devops-cache-' || true; } |
+    xargs --no-run-if-empty docker volume rm >/dev/null
 fi
-directory=/srv/gitlab-runner
-rm -rf "$directory/config.toml" "$directory/certs" "$directory/docker" "$directory/.runner_system_id"
-if [ -d "$directory" ]; then rmdir --ignore-fail-on-non-empty "$directory"; fi
+for file in config.toml certs/ca.crt docker/ca.pem docker/cert.pem docker/key.pem; do give_back "$directory/$file"; done
+# The runner's own name for itself, which it makes at its start.
+if ! adopted "$directory"; then rm -f "$directory/.runner_system_id"; fi
+rm -f "$known"
+remove_empty "$directory/certs" "$directory/docker" "$directory"
+forget_empty
