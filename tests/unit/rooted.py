@@ -8,14 +8,15 @@ import subprocess
 from pathlib import Path
 
 from components.host.checks import Finding, findings
-from tests.unit.scripts import LIBRARIES, Machine
+from components.host.shell import LIBRARY
+from tests.unit.scripts import Machine
 
 PATHS = re.compile(r"(?<![\w./$}*-])/(?=(etc|var|usr|opt|run|root|proc|sys|srv)/)")
 
 
 SYSTEM = (
-    "awk basename bash cat chmod cmp comm cp cut date dirname du find flock grep head hostname id install ln ls md5sum mkdir "
-    "mktemp mv readlink rm rmdir sed sh sha256sum sort stat tail tar timeout touch tr uname xargs"
+    "awk basename bash cat chmod cmp comm cp cut date dirname du find flock grep gzip head hostname id install ln ls "
+    "md5sum mkdir mktemp mv readlink rm rmdir sed sh sha256sum sort stat tail tar timeout touch tr uname xargs"
 ).split()
 """What every machine has; whatever else the computer has that runs the tests, is not there."""
 
@@ -43,17 +44,17 @@ class Rooted(Machine):
         """The text of a script, with the machine's paths."""
         return PATHS.sub(f"{self.root}/", script.read_text())
 
-    def step(self, script: Path, *, begun: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a script, which waits for nothing: what is not there at once, does not come."""
-        text = "".join(self.moved(path) for path in LIBRARIES) + f"BEGUN={'yes' if begun else 'no'}\n"
+    def step(self, script: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script, which waits for nothing: what is not there at once does not come. BEGUN is no unless given."""
+        text = "".join(self.moved(path) for path in LIBRARY) + f"BEGUN={variables.get('BEGUN', 'no')}\n"
         copy = self.root / "tmp" / script.name
         copy.write_text(text + re.sub(r"\bawait \d+", "await 0", self.moved(script)))
         return self.run(copy, **variables)
 
-    def check(self, script: Path, *, begun: bool = False, **variables: str) -> list[Finding]:
+    def check(self, script: Path, **variables: str) -> list[Finding]:
         """What a check finds, without what is as it should be. It changes nothing."""
         before = self.snapshot()
-        result = self.step(script, begun=begun, **variables)
+        result = self.step(script, **variables)
         assert (result.returncode, result.stderr) == (0, "")
         assert self.snapshot() == before, "a check only looks"
         found = findings("m", result.stdout)

@@ -36,8 +36,8 @@ class Candidate(Rooted):
     def program_is_there(self, program: str) -> None:
         self.fake(program, f"echo {program} 1.7.24")
 
-    def look(self, *, begun: bool = False, **changes: str) -> list[Finding]:
-        return self.check(CHECK, begun=begun, **{**VARIABLES, **changes})
+    def look(self, **changes: str) -> list[Finding]:
+        return self.check(CHECK, **{**VARIABLES, **changes})
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_node_of_ours_is_not_asked(machine: Candidate) -> None:
         machine.write(path)
     (machine.state / "kubernetes-initialised").touch()
     machine.listens(6443, "*", "kube-apiserver")
-    assert machine.look(begun=True) == []
+    assert machine.look(BEGUN="yes") == []
     assert machine.look() == [], "an earlier release remembered less"
 
 
@@ -80,7 +80,7 @@ def test_a_kubelet_of_someone_else(machine: Candidate) -> None:
     assert refused(machine.look()) == ["kubelet: a kubelet.service that this stack did not make: /etc/x.service"]
     machine.fake("dpkg-query", 'case "$*" in *" kubelet") printf installed ;; *) false ;; esac')
     assert refused(machine.look()) == ["kubelet: the package kubelet"]
-    assert machine.look(begun=True) == [], "by then it is ours"
+    assert machine.look(BEGUN="yes") == [], "by then it is ours"
 
 
 @pytest.mark.parametrize("path", ["etc/kubernetes/audit.yaml", "var/lib/kubelet/config.json"])
@@ -135,7 +135,7 @@ def test_a_kubectl_of_someone_else_is_told(machine: Candidate) -> None:
     found = machine.look()
     assert refused(found) == []
     assert warned(found) == [f"{machine.root}/bin/kubectl: a kubectl of the machine's own"]
-    assert machine.look(begun=True) == [], "by then it is ours"
+    assert machine.look(BEGUN="yes") == [], "by then it is ours"
 
 
 def containerd(machine: Candidate, package: str, config: str) -> None:
@@ -195,7 +195,7 @@ def test_of_two_files_of_one_name_one_counts(machine: Candidate) -> None:
 def test_a_node_that_runs_goes_on(machine: Candidate) -> None:
     machine.write("etc/sysctl.d/99-hardening.conf", "net.ipv4.ip_forward=0\n")
     (machine.state / "kubernetes-initialised").touch()
-    found = machine.look(begun=True)
+    found = machine.look(BEGUN="yes")
     assert refused(found) == [] and len(warned(found)) == 1
 
 

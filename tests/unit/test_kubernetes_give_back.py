@@ -83,7 +83,7 @@ class Node(Rooted):
 
     def remove(self) -> None:
         for step in ("unnetwork", "reset", "unprepare"):
-            result = self.step(SCRIPTS / f"{step}.sh", begun=True)
+            result = self.step(SCRIPTS / f"{step}.sh", BEGUN="yes")
             assert result.returncode == 0, result.stderr
 
 
@@ -156,7 +156,8 @@ def test_adopted_files_outlive_the_cluster(node: Node) -> None:
     node.prepare(ADOPT=f"{node.root}/etc/kubernetes:{node.root}/var/lib/kubelet")
     assert (node.root / "etc/kubernetes/audit.yaml").exists()
     node.write("var/lib/auto-devops/kubernetes-begun")
-    node.write("usr/local/bin/kubeadm", f"#!/bin/sh\nrm -rf {node.root}/etc/kubernetes/* {node.root}/var/lib/kubelet/*\n", 0o755)
+    taken = f"{node.root}/etc/kubernetes/* {node.root}/var/lib/kubelet/*"
+    node.write("usr/local/bin/kubeadm", f'#!/bin/sh\nif [ "$1" = reset ]; then rm -rf {taken}; fi\n', 0o755)
     node.write("etc/kubernetes/kubelet.conf")
     node.files({"kubeadm.yaml": ""})
     assert node.step(SCRIPTS / "join.sh").returncode == 0
@@ -174,10 +175,12 @@ def test_downloads_are_not_in_the_memory(node: Node) -> None:
 
 def test_what_cannot_be_removed_fails_the_removal(node: Node) -> None:
     node.prepare()
-    busy = node.write("var/lib/kubelet/pods/x")
-    busy.parent.chmod(0o555)
-    node.fake("find", f'case "$*" in "{node.root}/var/lib/kubelet -xdev"*-delete) echo busy >&2; exit 1 ;; esac; exec {node.root}/system/find "$@"')
-    result = node.step(SCRIPTS / "unprepare.sh", begun=True)
+    node.write("var/lib/kubelet/pods/x")
+    mounted = f"{node.root}/var/lib/kubelet -xdev"
+    node.fake(
+        "find", f'case "$*" in "{mounted}"*-delete) echo busy >&2; exit 1 ;; esac; exec {node.root}/system/find "$@"'
+    )
+    result = node.step(SCRIPTS / "unprepare.sh", BEGUN="yes")
     assert result.returncode == 1
     assert "busy" in result.stderr and "var/lib/kubelet that cannot be removed" in result.stderr
     assert (node.state / "kubernetes-directories").exists(), "the next destroy goes on"

@@ -41,8 +41,8 @@ def bind(machine: Rooted, status: str = "installed") -> None:
     )
 
 
-def zone_check(machine: Rooted, *, begun: bool = False) -> list[Finding]:
-    return machine.check(CHECK, begun=begun, **ZONE)
+def zone_check(machine: Rooted, **changes: str) -> list[Finding]:
+    return machine.check(CHECK, **ZONE, **changes)
 
 
 def test_nobody_else_serves_names(machine: Rooted) -> None:
@@ -61,7 +61,7 @@ def test_a_bind_with_something_of_its_own(machine: Rooted, path: str, status: st
     bind(machine, status)
     file = machine.write(path, 'zone "corp.example" { type primary; file "db.corp.example"; };\n')
     assert refused(zone_check(machine)) == [f"BIND: a BIND with a configuration of its own: {file}"]
-    assert zone_check(machine, begun=True) == [], "by then it has the stack's"
+    assert zone_check(machine, BEGUN="yes") == [], "by then it has the stack's"
 
 
 @pytest.mark.parametrize(

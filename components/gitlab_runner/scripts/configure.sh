@@ -30,9 +30,11 @@ mkdir -p "$STATE"
 { printf '%s\n' "$former" "$registered" && if [ -e "$known" ]; then cat "$known"; fi; } | sed '/^$/d' | sort -u >"$known.new"
 mv "$known.new" "$known"
 if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
-  docker volume ls --quiet --filter name=auto-devops-cache- | { grep -vxFf "$FILES/volumes" || true; } | while read -r volume; do
-    docker volume rm "$volume" >/dev/null 2>&1 || true
-  done
+  # The engine's filter is for a part of the name.
+  docker volume ls --quiet --filter name=auto-devops-cache- | { grep '^auto-devops-cache-' | grep -vxFf "$FILES/volumes" || true; } |
+    while read -r volume; do
+      docker volume rm "$volume" >/dev/null 2>&1 || true
+    done
   label=com.gitlab.gitlab-runner.runner.id
   docker volume ls --filter "label=$label" --format "{{.Label \"$label\"}} {{.Name}}" |
     while read -r runner volume; do

@@ -36,7 +36,7 @@ holders() {
   while read -r _ _ _ address _ users; do
     if [ -z "$address" ]; then continue; fi
     read -r program pid < <(sed -n 's/^users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1 \2/p' <<<"$users") || true
-    unit=$(sed -n 's#.*/\([^/]*\.\(service\|scope\|socket\)\)$#\1#p' "/proc/${pid:-0}/cgroup" 2>/dev/null | head -n 1)
+    unit=$(sed -n 's#.*/\([^/]*\.\(service\|scope\|socket\)\)$#\1#p' "/proc/${pid:-0}/cgroup" 2>/dev/null | head -n 1 || true)
     printf '%s %s %s\n' "$address" "${program:-unknown}" "${unit:--}"
   done < <(ss -Hln"$1"p "sport = :$2" 2>/dev/null || true)
 }
