@@ -19,18 +19,23 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
     tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
     files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
     downloads = Downloads(MirrorSettings.model_validate({}), None, [])
-    config = configuration(
-        Names("devops.example.com"), CiSettings.model_validate({}), downloads, tokens, name_server=""
-    )
-    machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+
+    def configure(tokens: dict[str, str]) -> None:
+        settings = CiSettings.model_validate({})
+        config = configuration(Names("devops.example.com"), settings, downloads, tokens, name_server="")
+        machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+        done = machine.run(script)
+        assert done.returncode == 0, done.stderr
+
+    # Somebody else's runner may use the same engine: of volumes, this one's are those of registrations that it had.
+    configure(tokens | {"gone": "glrt-gonegonegone"})
     machine.fake(
         "docker",
         """case "$*" in
         *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
-        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone othersrun others ;;
         esac""",
     )
-    done = machine.run(script)
-    assert done.returncode == 0, done.stderr
+    configure(tokens)
     removed = [call for call in machine.calls if call.startswith("docker volume rm")]
     assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]

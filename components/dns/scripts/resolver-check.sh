@@ -13,7 +13,7 @@ if [[ $flags == *i* ]]; then
   refuse resolver "$file that nobody may change (chattr +i)" "a file that can name the platform's own name server" \
     "on $HOST_NAME: chattr -i $file; or let the resolvers that it names know the platform's names, and set dns.provider to none"
 fi
-if grep " $file " /proc/self/mountinfo >/dev/null; then
+if [ -n "$(awk -v file="$file" '$5 == file' /proc/self/mountinfo)" ]; then
   refuse resolver "$file that somebody has mounted" "a file that can be replaced" "on $HOST_NAME: umount $file, and whatever mounts it"
 fi
 # Their own daemons write it anew whenever they see it changed.

@@ -16,7 +16,12 @@ fi
 systemctl stop kubelet 2>/dev/null || true # without a unit there is nothing to stop
 # The pods' cgroups are slices of systemd, which stay when their pods are gone.
 systemctl stop kubepods.slice 2>/dev/null || true
-for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do umount "$mounted"; done
+for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do
+  # By itself it may be gone by now.
+  if ! umount "$mounted" 2>/dev/null && mountpoint -q "$mounted"; then
+    fail "$mounted that cannot be unmounted" "no pod, and nobody else, who uses it" "on $(hostname): fuser -vm $mounted; then run pulumi destroy again"
+  fi
+done
 rm -f /run/netns/cni-*
 for interface in cni0 kube-ipvs0 kube-bridge; do
   if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi

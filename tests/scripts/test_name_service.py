@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from components.dns.dns import CHECK, RESOLVER_CHECK, SCRIPTS
 from components.host.checks import Finding
-from tests.unit.rooted import Rooted, refused
+from tests.scripts.machine import ROOT
+from tests.scripts.rooted import Rooted, refused
 
+SCRIPTS = ROOT / "components/dns/scripts"
+CHECK, RESOLVER_CHECK = SCRIPTS / "check.sh", SCRIPTS / "resolver-check.sh"
 ZONE = {"HOST_NAME": "dns", "DOMAIN": "devops.example.com", "SERVER": "10.0.0.11"}
 CONFFILES = ("etc/bind/named.conf", "etc/bind/named.conf.local", "etc/bind/named.conf.options", "etc/default/named")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.host.checks import Finding, findings
 from components.host.shell import LIBRARY
-from tests.unit.scripts import Machine
+from tests.scripts.machine import Machine
 
 PATHS = re.compile(r"(?<![\w./$}*-])/(?=(etc|var|usr|opt|run|root|proc|sys|srv)/)")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from components.host.checks import Finding
-from components.k8s_node.nodes import CHECK
-from tests.unit.rooted import Rooted, refused, warned
+from tests.scripts.machine import ROOT
+from tests.scripts.rooted import Rooted, refused, warned
 
+CHECK = ROOT / "components/k8s_node/scripts/check.sh"
 VARIABLES = {
     "NODE": "n1",
     "VERSION": "1.36.3",

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from components.gitlab_runner.gitlab_runner import SCRIPTS as RUNNER
-from components.gitlab_server.gitlab_server import DATA_CHECK, SCRIPTS
 from components.host.checks import Finding
-from tests.unit.rooted import Rooted, refused
+from tests.scripts.machine import ROOT
+from tests.scripts.rooted import Rooted, refused
 
+RUNNER = ROOT / "components/gitlab_runner/scripts"
+SCRIPTS = ROOT / "components/gitlab_server/scripts"
+DATA_CHECK = SCRIPTS / "data-check.sh"
 NAME = "gitlab.devops.example.com"
 
 

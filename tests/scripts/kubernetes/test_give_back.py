@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from components.k8s_node.nodes import SCRIPTS
 from components.templates import render
-from tests.unit.rooted import Rooted
+from tests.scripts.machine import ROOT
+from tests.scripts.rooted import Rooted
 
+SCRIPTS = ROOT / "components/k8s_node/scripts"
 PREPARE = {
     "NODE": "n1",
     "VERSION": "1.36.3",
