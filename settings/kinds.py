@@ -58,6 +58,10 @@ def _directory(value: object) -> str:
     return directory
 
 
+def _adoptable(value: object) -> str:
+    return KUBERNETES_FILES if value == KUBERNETES_FILES else _directory(value)
+
+
 def _domain(value: object) -> str:
     domain = text(value)
     if not domain:
@@ -137,6 +141,9 @@ HttpsUrl = Annotated[
 ]
 MachineDirectory = Annotated[str, BeforeValidator(_directory)]
 """A directory for data on a machine."""
+KUBERNETES_FILES = "/etc/kubernetes"
+AdoptableDirectory = Annotated[str, BeforeValidator(_adoptable)]
+"""One that may be adopted with somebody's files: for data, or for what a node's control plane is to read."""
 Version = Annotated[str, matching(r"\d+\.\d+\.\d+", "a whole version without v, such as 1.36.3")]
 Calendar = Annotated[
     str,

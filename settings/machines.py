@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr
 from names import SSH_PORT
 from settings import files
 from settings.host_keys import HostKey, Server
-from settings.kinds import Address, LocalPath, MachineDirectory, Port, Section, UserName, matching
+from settings.kinds import Address, AdoptableDirectory, LocalPath, Port, Section, UserName, matching
 from settings.problems import Problem, Report, remove_command, set_command, shown
 
 ReachableName = Annotated[
@@ -95,7 +95,7 @@ class HostSettings(Section):
         examples=["ssh-ed25519 AAAA..."],
     )
     jump: JumpSettings | None = Field(None, description="a jump host, instead of ssh.jump")
-    adopt: list[MachineDirectory] = Field(
+    adopt: list[AdoptableDirectory] = Field(
         default_factory=list,
         description="directories on the machine with data that the stack did not begin, which it may use; "
         "`destroy` leaves them, whatever `keepData` says",

@@ -9,11 +9,14 @@ from pathlib import Path
 import pulumi
 
 from components.dns.zone import options, zone, zones
-from components.host import Host, Script
+from components.host import Check, Host, Script
 from components.site import Site
 from settings.dns import DnsSettings
+from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
+CHECK = SCRIPTS / "check.sh"
+RESOLVER_CHECK = SCRIPTS / "resolver-check.sh"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,25 @@ class DnsArgs:
     host: Host
     settings: DnsSettings
     records: Mapping[str, str]
+
+
+def _zone(host: str, server: str, domain: str) -> dict[str, str]:
+    return {"HOST_NAME": host, "DOMAIN": domain, "SERVER": server}
+
+
+def _resolver(host: str, server: pulumi.Input[str], domain: str) -> dict[str, pulumi.Input[str]]:
+    return {"HOST_NAME": host, "SERVER": server, "DOMAIN": domain}
+
+
+def check(name: str, machine: Machine, domain: str) -> Check:
+    """What the machine of the name server is looked at for; `name` is the component's."""
+    return Check(machine, f"{name}-zone", CHECK, _zone(machine.name, machine.address, domain))
+
+
+def resolver_check(name: str, machine: Machine, server: str, domain: str) -> Check:
+    """What each machine is looked at for that is to ask the name server at the address `server`."""
+    variables = {key: str(value) for key, value in _resolver(machine.name, server, domain).items()}
+    return Check(machine, f"{name}-resolver-{machine.name}", RESOLVER_CHECK, variables)
 
 
 class DNS(pulumi.ComponentResource):
@@ -43,9 +65,9 @@ class DNS(pulumi.ComponentResource):
         address, settings = args.host.address, args.settings
         served = args.host.run(
             f"{name}-zone",
-            Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh"),
+            Script(SCRIPTS / "install.sh", SCRIPTS / "remove.sh", CHECK),
             parent=self,
-            variables={"DOMAIN": self._domain, "SERVER": address},
+            variables=_zone(args.host.name, address, self._domain),
             files={
                 "zone": zone(self._domain, address, args.records, settings.ttl),
                 "named.conf.zones": zones(self._domain),
@@ -63,11 +85,11 @@ class DNS(pulumi.ComponentResource):
     def resolve_for(self, host: Host) -> pulumi.Resource:
         """Makes `host` ask this server, across reboots, the way its system keeps that.
 
-        That is systemd-resolved, NetworkManager, resolvconf, dhclient or a plain /etc/resolv.conf.
+        That is systemd-resolved, NetworkManager, resolvconf, openresolv, dhclient, dhcpcd or a plain /etc/resolv.conf.
         """
         return host.run(
             f"{self._name}-resolver-{host.name}",
-            Script(SCRIPTS / "resolver.sh", SCRIPTS / "unresolver.sh"),
+            Script(SCRIPTS / "resolver.sh", SCRIPTS / "unresolver.sh", RESOLVER_CHECK),
             parent=self,
-            variables={"SERVER": self.server, "DOMAIN": self._domain},
+            variables=_resolver(host.name, self.server, self._domain),
         )

@@ -36,7 +36,7 @@ class Claims:
     """
 
     containers: Sequence[str]
-    ports: Sequence[int]
+    ports: Sequence[int] = ()
     networks: Sequence[str] = ()
     volumes: Sequence[str] = ()
     mounts: Sequence[str] = ()

@@ -12,15 +12,17 @@ import pulumi_docker as docker
 from components.dns import NameService
 from components.gitlab_runner.jobs import CLIENT, RunnerToken, environment
 from components.gitlab_server import GitLabAccess
-from components.host import Script
+from components.host import Check, Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, Names
 from settings.ci import CiSettings
+from settings.machines import Machine
 from settings.mirrors import Downloads
 
 SCRIPTS = Path(__file__).parent / "scripts"
+CHECK = SCRIPTS / "check.sh"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class GitLabRunnerArgs:
     settings: CiSettings
     tokens: Sequence[RunnerToken]
     dns: NameService
+
+
+def _variables(host: str) -> dict[str, str]:
+    return {"HOST_NAME": host}
+
+
+def check(name: str, machine: Machine) -> Check:
+    """What GitLab's machine is looked at for before the runner comes there; `name` is the component's."""
+    return Check(machine, f"{name}-configuration", CHECK, _variables(machine.name))
 
 
 def cache_volume(name: str) -> str:
@@ -85,8 +96,9 @@ class GitLabRunner(pulumi.ComponentResource):
         )
         configured = args.gitlab.host.run(
             f"{name}-configuration",
-            Script(SCRIPTS / "configure.sh", SCRIPTS / "remove.sh"),
+            Script(SCRIPTS / "configure.sh", SCRIPTS / "remove.sh", CHECK),
             parent=self,
+            variables=_variables(args.gitlab.host.name),
             files={
                 "config.toml": text,
                 "ca.crt": ca.certificate,

@@ -18,11 +18,12 @@ from components.host import Check, Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
-from names import RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, SSH_PORT, Names, bracketed
+from names import MOVED_SSH_PORT, RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, SSH_PORT, Names, bracketed
 from settings.gitlab import GitLabSettings
 from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
+DATA_CHECK = SCRIPTS / "data-check.sh"
 BACKUPS = "/var/backups/auto-devops-gitlab"
 STOP_SECONDS = 120
 
@@ -63,11 +64,10 @@ class GitLabAccess:
 
 
 def claims(settings: GitLabSettings) -> Claims:
-    """What is taken on the machine, by the runner as well: it comes and goes while GitLab stays."""
+    """What is taken in the engine, by the runner as well: it comes and goes while GitLab stays. Ports: see `check`."""
     return Claims(
         containers=("gitlab", RUNNER_CONTAINER),
         volumes=(f"{RUNNER_CACHE}*",),
-        ports=(80, 443, settings.registry_port, settings.ssh_port),
         mounts=(f"{settings.data_directory}/config", RUNNER_DIRECTORY),
         bounds_logs=True,
     )
@@ -76,6 +76,26 @@ def claims(settings: GitLabSettings) -> Claims:
 def engine_check(name: str, machine: Machine, names: Names, settings: GitLabSettings) -> Check:
     """What the machine of the GitLabServer `name` is looked at for, by its Docker engine."""
     return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings))
+
+
+def _data(host: str, names: Names, settings: GitLabSettings, *, sshd_moves: bool) -> dict[str, str]:
+    """What the script of GitLab's data has in its environment, and so its check."""
+    return {
+        "HOST_NAME": host,
+        "NAME": names.gitlab,
+        "DATA": settings.data_directory,
+        "KEEP_DATA": str(settings.keep_data).lower(),
+        "PORTS": f"80 443 {settings.registry_port} {settings.ssh_port}",
+        "SSH_PORT": str(settings.ssh_port),
+        "SSHD_MOVES": "yes" if sshd_moves else "no",
+        "SSHD_PORT": str(settings.machine_ssh_port or MOVED_SSH_PORT),
+    }
+
+
+def check(name: str, machine: Machine, names: Names, settings: GitLabSettings) -> Check:
+    """What GitLab's machine is looked at for: its data and its ports. `name` is the component's."""
+    moves = bool(machine.moves_from) and not machine.keeps_old_port
+    return Check(machine, f"{name}-data", DATA_CHECK, _data(machine.name, names, settings, sshd_moves=moves))
 
 
 def token_period(today: datetime.date, token_days: int) -> int:
@@ -155,10 +175,14 @@ class GitLabServer(pulumi.ComponentResource):
         # What every script that talks to GitLab gets.
         place = {"NAME": names.gitlab, "ADDRESS": host.address, "DATA": settings.data_directory}
         functions = {"gitlab.sh": _text("gitlab.sh")}
-        data_variables = {"DATA": settings.data_directory, "KEEP_DATA": str(settings.keep_data).lower()}
 
         engine = self._engine(name, args)
-        data = host.run(f"{name}-data", _script("data", "data-remove"), parent=self, variables=data_variables)
+        data = host.run(
+            f"{name}-data",
+            Script(SCRIPTS / "data.sh", SCRIPTS / "data-remove.sh", DATA_CHECK),
+            parent=self,
+            variables=_data(host.name, names, settings, sshd_moves=bool(host.moved)),
+        )
         certificate = ca.issue_server(f"{name}-tls", [names.gitlab], [host.address], parent=self)
         certificates = host.run(
             f"{name}-certificates",
@@ -201,7 +225,7 @@ class GitLabServer(pulumi.ComponentResource):
             f"{name}-token",
             _script("token", "token-remove"),
             parent=self,
-            variables=place | data_variables | period,
+            variables=place | {"KEEP_DATA": str(settings.keep_data).lower()} | period,
             files=functions | {ruby: _text(ruby) for ruby in ("token.rb", "revoke-all.rb")},
             depends_on=[self.ready],
             secret_output=True,

@@ -89,7 +89,7 @@ class K8sNode(pulumi.ComponentResource):
         }
 
         steps = Nodes(name, self, args.site, settings, args.dns.address)
-        prepared = steps.prepare(host, "control-plane", further_ports=" 80 443" if own_ports else "")
+        prepared = steps.prepare(host, "control-plane")
         configuration = kubeadm.control_plane(host.name, host.address, [self.base_domain], settings)
         control_plane = host.run(
             f"{name}-control-plane",

@@ -13,17 +13,20 @@ from pulumi_command import remote
 
 from components.ca import TrustedHost
 from components.checksum import checksum
-from components.host import Script
+from components.host import Check, Script
 from components.k8s_node import kubeadm
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import KUBERNETES_API_PORT
 from settings.kubernetes import KubeadmKind, KubernetesSettings
+from settings.machines import Machine
+from settings.mirrors import Downloads
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAMS = SCRIPTS / "programs.sh"
 NOTHING = SCRIPTS / "nothing.sh"
+CHECK = SCRIPTS / "check.sh"
 
 Role = Literal["control-plane", "worker"]
 PORTS: dict[Role, str] = {"control-plane": "6443 2379 2380 10250 10257 10259", "worker": "10250"}
@@ -32,6 +35,46 @@ MEMORY: dict[Role, int] = {"control-plane": 1700, "worker": 700}
 """MiB; kubeadm's own limit for a control plane (its preflight check Mem), and what a worker's own services need."""
 NODE_CONFIGURATION: dict[Role, KubeadmKind] = {"control-plane": "InitConfiguration", "worker": "JoinConfiguration"}
 """The kubeadm document that describes the node itself."""
+
+
+def preparation(
+    node: str, role: Role, settings: KubernetesSettings, downloads: Downloads, name_server: str
+) -> dict[str, str]:
+    """What the script that prepares a node has in its environment, and so its check.
+
+    `name_server` is the address of the pods' name server; "" leaves that to the machine's own resolver.
+    """
+    mirrors, kubelet = downloads.mirrors, settings.kubeadm.get("KubeletConfiguration", {})
+    # Ports of the node for ingress, which is on the control plane's.
+    ingress = " 80 443" if role == "control-plane" and settings.ingress_ports != "nodePort" else ""
+    # The kubelet's own default since 1.35.
+    refuses_cgroup_v1 = kubelet.get("failCgroupV1", tuple(map(int, settings.version.split(".")[:2])) >= (1, 35))
+    return {
+        "NODE": node,
+        "VERSION": settings.version,
+        "CNI_VERSION": settings.cni_version,
+        "KUBERNETES_URL": mirrors.kubernetes,
+        "CNI_URL": mirrors.cni,
+        "REGISTRIES": " ".join(f"{up}={mirror}" for up, mirror in sorted(mirrors.images.items())),
+        "PORTS": PORTS[role] + ingress,
+        "MINIMUM_MEMORY": str(MEMORY[role]),
+        "ALLOW_SWAP": "no" if kubelet.get("failSwapOn", True) else "yes",
+        "ALLOW_CGROUP_V1": "no" if refuses_cgroup_v1 else "yes",
+        "NAME_SERVER": name_server,
+    }
+
+
+def check(
+    name: str, machine: Machine, role: Role, settings: KubernetesSettings, downloads: Downloads, name_server: str
+) -> Check:
+    """What `machine` is looked at for before it becomes a node of the cluster whose component is called `name`."""
+    variables = preparation(machine.name, role, settings, downloads, name_server)
+    return Check(machine, prepare_name(name, machine.name), CHECK, variables)
+
+
+def prepare_name(name: str, node: str) -> str:
+    """The resource that prepares `node`."""
+    return f"{name}-prepare-{node}"
 
 
 @dataclass(frozen=True)
@@ -47,25 +90,14 @@ class Nodes:
     settings: KubernetesSettings
     name_server: str
 
-    def prepare(self, node: TrustedHost, role: Role, further_ports: str = "") -> remote.Command:
+    def prepare(self, node: TrustedHost, role: Role) -> remote.Command:
         """Checks the machine, then installs kernel settings, containerd, the kubelet and its programs."""
-        settings, mirrors = self.settings, self.site.downloads.mirrors
-        swap = settings.kubeadm.get("KubeletConfiguration", {}).get("failSwapOn", True)
+        settings = self.settings
         return node.run(
-            f"{self.name}-prepare-{node.name}",
-            Script(SCRIPTS / "prepare.sh", SCRIPTS / "unprepare.sh"),
+            prepare_name(self.name, node.name),
+            Script(SCRIPTS / "prepare.sh", SCRIPTS / "unprepare.sh", CHECK),
             parent=self.cluster,
-            variables={
-                "VERSION": settings.version,
-                "CNI_VERSION": settings.cni_version,
-                "KUBERNETES_URL": mirrors.kubernetes,
-                "CNI_URL": mirrors.cni,
-                "REGISTRIES": " ".join(f"{up}={mirror}" for up, mirror in sorted(mirrors.images.items())),
-                "PORTS": PORTS[role] + further_ports,
-                "MINIMUM_MEMORY": str(MEMORY[role]),
-                "ALLOW_SWAP": "no" if swap else "yes",
-                "NAME_SERVER": self.name_server,
-            },
+            variables=preparation(node.name, role, settings, self.site.downloads, self.name_server),
             files={
                 "containerd.toml": render("k8s_node/templates/containerd.toml.j2", cri=settings.containerd),
                 "kubelet.service": render("k8s_node/templates/kubelet.service.j2"),

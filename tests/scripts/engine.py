@@ -87,6 +87,8 @@ class Engine(Machine):
         self.fake("ss", f"""grep "${{2#sport = }} " {root}/ports || true""")
         self.fake("apt-get", "case $* in *install*docker.io*) echo 'Inst docker.io (20 Debian)' ;; esac")
         self.fake("apt-cache", "true")
+        # Not this computer's own history.
+        self.fake("apt-config", f"echo \"history='{root}/history.log'\"")
         self.fake("ps", "true")
         for name in ("iptables", "iptables-save", "ip6tables-save", "journalctl", "groupdel", "ctr"):
             self.fake(name, "true")

@@ -19,38 +19,45 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
     tokens = {"one": "glrt-t3_abcdefghijkl", "two": "glrt--bcdefgh_jkl"}
     files = dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem"), "")
     downloads = Downloads(MirrorSettings.model_validate({}), None, [])
-    config = configuration(
-        Names("devops.example.com"), CiSettings.model_validate({}), downloads, tokens, name_server=""
-    )
-    machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
-    # What an earlier run configured; a runner of somebody else's on the same engine is none of those.
-    (machine.root / "srv").mkdir()
-    (machine.root / "srv/config.toml").write_text('  token = "glrt-gonegonegone"\n')
+
+    def configure(tokens: dict[str, str]) -> None:
+        settings = CiSettings.model_validate({})
+        config = configuration(Names("devops.example.com"), settings, downloads, tokens, name_server="")
+        machine.files({**files, "config.toml": config, "volumes": "auto-devops-cache-one\nauto-devops-cache-two\n"})
+        done = machine.run(script)
+        assert done.returncode == 0, done.stderr
+
+    # Somebody else's runner may use the same engine: of volumes, this one's are those of registrations that it had.
+    configure(tokens | {"gone": "glrt-gonegonegone"})
     machine.fake(
         "docker",
         """case "$*" in
-        *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-one auto-devops-cache-gone x-auto-devops-cache- ;;
-        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone somebody1 theirs ;;
+        *"name=auto-devops-cache-"*) printf 'auto-devops-cache-%s\\n' one gone ;;
+        *"label=com.gitlab"*) printf '%s runner-%s\\n' abcdefghi one r-bcdefgh two gonegoneg gone othersrun others ;;
         esac""",
     )
-    done = machine.run(script)
-    assert done.returncode == 0, done.stderr
+    configure(tokens)
     removed = [call for call in machine.calls if call.startswith("docker volume rm")]
     assert removed == ["docker volume rm auto-devops-cache-gone", "docker volume rm runner-gone"]
-    assert (machine.root / "state/runners").read_text().split() == ["abcdefghi", "gonegoneg", "r-bcdefgh"]
+    assert (machine.root / "state/gitlab-runner-ids").read_text().split() == ["abcdefghi", "gonegoneg", "r-bcdefgh"]
 
     remove = machine.root / "remove.sh"
     text = (SCRIPTS / "remove.sh").read_text()
     remove.write_text(text.replace("/srv/gitlab-runner", f"{machine.root}/srv"))
+    machine.fake(
+        "docker",
+        """case "$*" in
+        *"label=com.gitlab.gitlab-runner.runner.id="*) filter=${*: -1}; echo "of-${filter##*=}" ;;
+        *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-one x-auto-devops-cache-theirs ;;
+        esac""",
+    )
     before = len(machine.calls)
     done = machine.run(remove)
     assert done.returncode == 0, done.stderr
     removed = [call for call in machine.calls[before:] if call.partition(" rm ")[1]]
-    ours = "runner-one runner-two runner-gone"
     assert removed == [
-        f"docker rm --force --volumes {ours}",
-        f"docker volume rm {ours}",
-        f"docker network rm {ours}",
-        "docker volume rm auto-devops-cache-one auto-devops-cache-gone",
-    ]
-    assert not (machine.root / "state/runners").exists()
+        f"docker {removal} of-{runner}"
+        for runner in ("abcdefghi", "gonegoneg", "r-bcdefgh")
+        for removal in ("rm --force --volumes", "volume rm", "network rm")
+    ] + ["docker volume rm auto-devops-cache-one"]
+    assert not (machine.root / "state/gitlab-runner-ids").exists()

@@ -52,7 +52,10 @@ def test_step_says_what_it_is_for(path: Path) -> None:
 def test_a_removed_unit_is_forgotten_even_if_it_failed(tmp_path: Path) -> None:
     """A machine whose removed unit had failed stays degraded until that is reset."""
     machine = Machine(tmp_path / "machine")
-    machine.fake("systemctl", 'case $1 in disable | stop | reset-failed) [ "$2" != b.service ] ;; esac')
+    machine.fake(
+        "systemctl",
+        'case $* in *is-active*) false ;; *disable* | *stop* | *reset-failed*) [ "$2" != b.service ] ;; esac',
+    )
     script = tmp_path / "remove.sh"
     script.write_text("remove_units a.timer b.service")
     assert machine.run(script).returncode == 0

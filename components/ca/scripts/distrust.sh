@@ -3,15 +3,14 @@
 set -euo pipefail
 
 rm -f /usr/local/share/ca-certificates/auto-devops*.crt
-if command -v update-ca-certificates >/dev/null; then
-  update-ca-certificates --fresh >/dev/null 2>&1
+log=$(mktemp)
+if command -v update-ca-certificates >/dev/null && ! update-ca-certificates --fresh >"$log" 2>&1; then
+  tail -n 10 "$log" >&2
+  fail "update-ca-certificates --fresh that failed (its last words are above)" "a trust store without the stack's CA" \
+    "on $(hostname): update-ca-certificates --fresh --verbose; then run pulumi destroy again"
 fi
-restart_if_active containerd
-# An engine that is still here is somebody's. Where a restart would stop its containers, it forgets the CA with its next one.
-if [ "$(timeout 20 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ] ||
-  { running=$(timeout 20 docker ps -q 2>/dev/null) && [ -z "$running" ]; }; then
-  restart_if_active docker
-elif systemctl -q is-active docker; then
-  say "the Docker engine of $(hostname) knows the stack's CA until it restarts: a restart now would stop its containers"
-fi
+# An engine of the machine's own keeps what it has read until it starts the next time; its containers might end with a restart.
+for engine in docker containerd; do
+  if systemctl -q is-active "$engine"; then say "$engine of $(hostname) knows the stack's CA until it restarts"; fi
+done
 remove_packages ca

@@ -31,12 +31,16 @@ if [ -n "$(untrusted)" ]; then
     "on $(hostname): update-ca-certificates --fresh --verbose"
 fi
 
-# Both read the store only when they start. Containers live on, with containerd's shims and the engine's live-restore; an
-# engine that has containers and not that is somebody's, which the stack restarts at most once, with its options.
+# Both read the store only when they start. Those that the stack configures are restarted, as containers live on, with
+# containerd's shims and the engine's live-restore. Others are not: nobody here asks them to trust the CA yet.
 if [ "$CHANGED" = yes ]; then
-  restart_if_active containerd
-  if [ "$(timeout 20 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ] ||
-    { running=$(timeout 20 docker ps -q 2>/dev/null) && [ -z "$running" ]; }; then
-    restart_if_active docker
+  if grep -qs '^# Made by auto-devops' /etc/containerd/config.toml; then restart_if_active containerd; fi
+  if [ -e /etc/systemd/system/docker.service.d/auto-devops.conf ]; then
+    if [ "$(timeout 20 docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ] ||
+      { running=$(timeout 20 docker ps -q 2>/dev/null) && [ -z "$running" ]; }; then
+      restart_if_active docker
+    elif systemctl -q is-active docker; then
+      say "the Docker engine of $(hostname) trusts the stack's CA from its next restart on: one now would stop its containers"
+    fi
   fi
 fi

@@ -51,7 +51,8 @@ else
       "on $(hostname): curl https://$REGISTRY/v2/"
 fi
 
-# What was built here before is in the registry; this machine needs no copy of it.
+# What was built here before is in the registry; this machine needs no copy of it. What somebody has built from it has its label,
+# and another name. One that a container has stays.
 docker image ls --filter "label=auto-devops.ci-image=$ROLE" --format '{{.Repository}}:{{.Tag}}' | sort -u | while read -r image; do
-  if [ "$image" != "$REFERENCE" ]; then docker image rm "$image" >/dev/null 2>&1 || true; fi
+  if [[ $image == "$REGISTRY/auto-devops/"* && $image != "$REFERENCE" ]]; then docker image rm "$image" >/dev/null 2>&1 || true; fi
 done

@@ -32,13 +32,6 @@ if grep -q '@FORWARDERS@' "$FILES/named.conf.options"; then
   sed -i -e "/@FORWARDERS@/{r $STATE/dns-forwarders" -e 'd}' "$FILES/named.conf.options"
 fi
 
-# Read before the package is there: its own start would take the port without telling who had it.
-if ! systemctl -q is-active named && command -v ss >/dev/null; then
-  taken=$(ss -Hlntup "sport = :53" | grep -E "(127\.0\.0\.1|$SERVER|0\.0\.0\.0|\*|\[::\]):53 " || true)
-  if [ -n "$taken" ]; then
-    fail "port 53 in use: $taken" "port 53 of $SERVER and 127.0.0.1 free for BIND" "stop that service, or set dns.host to another machine"
-  fi
-fi
 install_packages dns bind9 bind9-utils bind9-dnsutils
 
 # The serial grows with every change of the zone, and only then; seconds since 1970 let it grow across a new start too.
@@ -102,7 +95,7 @@ restart() {
 if ! restart; then
   journalctl -u named -n 15 --no-pager -o cat >&2 || true
   if [ -d "$previous/auto-devops" ]; then
-    rm -rf "$directory"
+    remove_tree "$directory"
     cp -a "$previous/auto-devops" "$directory"
     cp -a "$previous/named.conf.options" "$previous/named.conf.local" /etc/bind/
     systemctl restart named || true

@@ -3,18 +3,20 @@
 set -euo pipefail
 
 settle dns
-if came_with_us dns bind9; then
-  systemctl disable -q --now named 2>/dev/null || true
-fi
+ours=no
+if came_with_us dns bind9; then ours=yes; fi
+if [ "$ours" = yes ] && systemctl -q is-active named; then systemctl stop named; fi
 give_back /etc/bind/named.conf.options
 give_back /etc/bind/named.conf.local
-rm -rf /etc/bind/auto-devops
+remove_tree /etc/bind/auto-devops
 rm -f "$STATE/dns-serial" "$STATE/dns-forwarders"
-if came_with_us dns bind9; then
-  remove_packages dns
-  if ! installed bind9; then rm -rf /etc/bind /var/cache/bind /run/named; fi
-else
+remove_packages dns
+if ! installed bind9; then
+  # What a named writes there by itself; other files are somebody's, as are those in /etc/bind that dpkg has left.
+  rm -f /var/cache/bind/managed-keys.bind{,.jnl} /var/cache/bind/named{_dump.db,.stats,.recursing,.secroots} /etc/bind/rndc.key
+  remove_tree /run/named
+  remove_empty /var/cache/bind /etc/bind
+elif [ "$ours" = no ]; then
   restart_if_active named
-  remove_packages dns
 fi
 forget_empty

@@ -5,7 +5,9 @@ set -euo pipefail
 resolved=/etc/systemd/resolved.conf.d/auto-devops.conf
 manager=/etc/NetworkManager/conf.d/auto-devops.conf
 dhclient=/etc/dhcp/dhclient-enter-hooks.d/auto-devops
+dhcpcd=/etc/dhcpcd.enter-hook
 head=/etc/resolvconf/resolv.conf.d/head
+openresolv=/etc/resolvconf.conf
 
 text=$(mktemp)
 
@@ -19,6 +21,12 @@ elif [ -d /etc/resolvconf/resolv.conf.d ] && command -v resolvconf >/dev/null; t
   printf 'nameserver %s\n' "$SERVER" >"$text"
   place "$text" "$head" 644
   if [ "$CHANGED" = yes ]; then resolvconf -u; fi
+elif [ -e "$openresolv" ] && command -v resolvconf >/dev/null; then
+  # A file of shell variables; the last word counts. name_servers come before all others (resolvconf.conf(5)).
+  # shellcheck disable=SC2016 # for the file
+  printf '# auto-devops: the platform'\''s own name server is asked first.\nname_servers="%s $name_servers"\n# auto-devops: end\n' "$SERVER" >"$text"
+  add_lines "$text" "$openresolv" last
+  if [ "$CHANGED" = yes ]; then resolvconf -u; fi
 else
   # Whoever else writes /etc/resolv.conf is told to leave it alone.
   if systemctl -q is-active NetworkManager; then
@@ -29,6 +37,14 @@ else
   if [ -d /etc/dhcp/dhclient-enter-hooks.d ]; then
     printf '# auto-devops: /etc/resolv.conf names the platform'\''s own name server.\nmake_resolv_conf() { :; }\n' >"$text"
     place "$text" "$dhclient" 644
+  fi
+  # Debian 13's client of ifupdown. Its hooks are run by /usr/lib/dhcpcd/dhcpcd-run-hooks after this one, without those in
+  # skip_hooks, of whose names the number may be left out (dhcpcd 10, hooks/dhcpcd-run-hooks.in).
+  if command -v dhcpcd >/dev/null || [ -x /sbin/dhcpcd ]; then
+    # shellcheck disable=SC2016 # for the file
+    printf '# auto-devops: /etc/resolv.conf names the platform'\''s own name server.\n%s\n# auto-devops: end\n' \
+      'skip_hooks="$skip_hooks resolv.conf"' >"$text"
+    add_lines "$text" "$dhcpcd" first
   fi
   keep /etc/resolv.conf
   printf '# auto-devops: the platform'\''s own name server; destroying the stack brings the previous file back.\nnameserver %s\n' "$SERVER" >"$text"

@@ -4,7 +4,7 @@ set -euo pipefail
 
 if [ -e /etc/systemd/resolved.conf.d/auto-devops.conf ]; then
   rm -f /etc/systemd/resolved.conf.d/auto-devops.conf
-  rmdir --ignore-fail-on-non-empty /etc/systemd/resolved.conf.d
+  remove_empty /etc/systemd/resolved.conf.d
   restart_if_active systemd-resolved
 fi
 if [ -e /etc/NetworkManager/conf.d/auto-devops.conf ]; then
@@ -12,6 +12,8 @@ if [ -e /etc/NetworkManager/conf.d/auto-devops.conf ]; then
   systemctl try-reload-or-restart NetworkManager
 fi
 rm -f /etc/dhcp/dhclient-enter-hooks.d/auto-devops
+if take_lines /etc/dhcpcd.enter-hook; then :; fi
 give_back /etc/resolvconf/resolv.conf.d/head
 if command -v resolvconf >/dev/null && [ -d /etc/resolvconf/resolv.conf.d ]; then resolvconf -u; fi
+if take_lines /etc/resolvconf.conf && command -v resolvconf >/dev/null; then resolvconf -u; fi
 give_back /etc/resolv.conf

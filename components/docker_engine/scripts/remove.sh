@@ -219,6 +219,7 @@ if there docker.io; then
   systemctl start docker # somebody needs it, as remove_packages has said
 else
   rm -f /var/lib/docker/nuke-graph-directory.sh
+  log=$(mktemp)
   if [ "$configured" = no ]; then apt_remove purge docker.io; fi
   if ! adopted "$root"; then
     # Just what dockerd makes (moby v20.10.24 to v28.3.3).

@@ -2,22 +2,25 @@
 # The runner is gone: what is left of its jobs goes, and its files.
 set -euo pipefail
 
-if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
-  # The labels that GitLab Runner gives to every container, volume and network of a job. Another runner may use the same
-  # engine: ours are those that configure.sh remembers.
+directory=/srv/gitlab-runner known="$STATE/gitlab-runner-ids"
+if command -v docker >/dev/null; then
+  if ! docker info >/dev/null 2>&1; then
+    fail "an engine that does not answer" "docker info to work, so that what is left of jobs can go" \
+      "on $(hostname): systemctl start docker; then run pulumi destroy again"
+  fi
+  # The label that GitLab Runner gives to every container, volume and network of a job, here of this runner's (see configure.sh).
   label=com.gitlab.gitlab-runner.runner.id
-  mkdir -p "$STATE" && touch "$STATE/runners"
-  of_ours() { awk 'NR == FNR { ours[$1]; next } NF == 2 && $1 in ours { print $2 }' "$STATE/runners" -; }
-  docker ps --all --filter "label=$label" --format "{{.Label \"$label\"}} {{.ID}}" | of_ours |
-    xargs --no-run-if-empty docker rm --force --volumes >/dev/null
-  for kind in volume network; do
-    docker "$kind" ls --filter "label=$label" --format "{{.Label \"$label\"}} {{.Name}}" | of_ours |
-      xargs --no-run-if-empty docker "$kind" rm >/dev/null || true
+  for runner in $(cat "$known" 2>/dev/null || true); do
+    docker ps --all --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+    docker volume ls --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker volume rm >/dev/null
+    docker network ls --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker network rm >/dev/null
   done
   docker volume ls --quiet --filter name=auto-devops-cache- | { grep '^auto-devops-cache-' || true; } |
-    xargs --no-run-if-empty docker volume rm >/dev/null || true
+    xargs --no-run-if-empty docker volume rm >/dev/null
 fi
-rm -f "$STATE/runners"
-directory=/srv/gitlab-runner
-rm -rf "$directory/config.toml" "$directory/certs" "$directory/docker" "$directory/.runner_system_id"
-if [ -d "$directory" ]; then rmdir --ignore-fail-on-non-empty "$directory"; fi
+for file in config.toml certs/ca.crt docker/ca.pem docker/cert.pem docker/key.pem; do give_back "$directory/$file"; done
+# The runner's own name for itself, which it makes at its start.
+if ! adopted "$directory"; then rm -f "$directory/.runner_system_id"; fi
+rm -f "$known"
+remove_empty "$directory/certs" "$directory/docker" "$directory"
+forget_empty

@@ -2,4 +2,7 @@
 # The certificates go, also where the data stay.
 set -euo pipefail
 
-rm -f "$DATA/config/ssl/$NAME.crt" "$DATA/config/ssl/$NAME.key" "$DATA/config/trusted-certs/auto-devops.crt"
+give_back "$DATA/config/ssl/$NAME.crt"
+give_back "$DATA/config/ssl/$NAME.key"
+rm -f "$DATA/config/trusted-certs/auto-devops.crt"
+remove_empty "$DATA/config/ssl" "$DATA/config/trusted-certs"

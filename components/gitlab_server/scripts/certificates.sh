@@ -15,6 +15,9 @@ put() {
 }
 mkdir -p "$DATA/config/ssl" "$DATA/config/trusted-certs"
 chmod 700 "$DATA/config/ssl"
+# Not by their names, in which the domain may be anything.
+keep "$DATA/config/ssl/$NAME.crt"
+keep "$DATA/config/ssl/$NAME.key"
 put "$FILES/certificate.pem" "$DATA/config/ssl/$NAME.crt" 644 nginx
 put "$FILES/key.pem" "$DATA/config/ssl/$NAME.key" 600 nginx
 put "$FILES/ca.pem" "$CA_FILE" 644 trust

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# GitLab's directories on this machine, below DATA. Never takes another directory than before without its content.
+# GitLab's directories on this machine, below DATA, for the GitLab called NAME. Never takes another directory than before without
+# its content.
 set -euo pipefail
 
 remembered="$STATE/gitlab-data"
@@ -9,7 +10,13 @@ if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$before/data" ] && [ ! 
     "on $(hostname): docker stop gitlab && mkdir -p $(dirname "$DATA") && cp -a $before $DATA && mv $before $before.old; then run pulumi up again"
 fi
 
-mkdir -p "$DATA"/config "$DATA"/logs "$DATA"/data "$DATA"/auto-devops
-chmod 700 "$DATA/auto-devops"
+# Before anything is made: from here on it is what this stack has begun, and may take away. A later stack of the same name knows
+# by the mark what this one kept; what was adopted is nobody's by that.
 mkdir -p "$STATE"
 printf '%s\n' "$DATA" >"$remembered"
+mkdir -p "$DATA"/config "$DATA"/logs "$DATA"/data "$DATA"/auto-devops
+chmod 700 "$DATA/auto-devops"
+if ! adopted "$DATA"; then
+  printf '%s\n' "$NAME" >"$TMPDIR/mark"
+  place "$TMPDIR/mark" "$DATA/.auto-devops" 644
+fi

@@ -85,6 +85,53 @@ give_back_below() {
   forget_empty
 }
 
+# add_lines LINES FILE first|last: puts the lines of the file LINES into a file that is somebody else's, and stays so: whatever
+# becomes of the rest of it, take_lines takes back just these. They begin with "# auto-devops", and end with "# auto-devops: end".
+add_lines() {
+  local new
+  new=$(mktemp)
+  if [ -e "$2" ]; then without_lines "$2" >"$new"; fi
+  if [ "$3" = first ]; then cat "$1" - <"$new" >"$new.all"; else cat "$new" "$1" >"$new.all"; fi
+  if ! cmp -s "$new.all" "$2"; then
+    if [ -e "$2" ]; then cp -a "$2" "$2.auto-devops-new"; fi
+    cat "$new.all" >"$2.auto-devops-new"
+    mv -f "$2.auto-devops-new" "$2"
+    # shellcheck disable=SC2034 # for the scripts
+    CHANGED=yes
+  fi
+  rm -f "$new" "$new.all"
+}
+
+# take_lines FILE: the opposite of add_lines; a file that has nothing else goes. Its status says whether it had them.
+take_lines() {
+  if ! grep -qs '^# auto-devops' "$1"; then return 1; fi
+  cp -a "$1" "$1.auto-devops-new"
+  without_lines "$1" >"$1.auto-devops-new"
+  if [ -s "$1.auto-devops-new" ]; then mv -f "$1.auto-devops-new" "$1"; else rm -f "$1" "$1.auto-devops-new"; fi
+}
+
+without_lines() { sed '/^# auto-devops/,/^# auto-devops: end$/d' "$1"; }
+
+# remove_empty DIRECTORY...: removes those of them that have become empty; others may have put something there.
+remove_empty() {
+  local directory
+  for directory in "$@"; do
+    if [ -d "$directory" ]; then rmdir --ignore-fail-on-non-empty "$directory"; fi
+  done
+}
+
+# remove_tree DIRECTORY: removes a directory that nobody but the stack has written into, with all that is in it. What is
+# mounted there, or a disk of its own, is left alone.
+remove_tree() {
+  if [ -L "$1" ]; then rm -f "$1"; fi # somebody has put it elsewhere
+  if [ ! -d "$1" ]; then return 0; fi
+  if ! find "$1" -xdev -mindepth 1 ! -path "$1/lost+found" -delete; then
+    fail "$1 that cannot be removed (the reason is above)" "nothing mounted there, and nobody who writes into it" \
+      "on $(hostname): findmnt | grep $1; mend it, then run pulumi destroy again"
+  fi
+  if ! mountpoint -q "$1"; then rmdir "$1"; fi
+}
+
 # forget_empty: removes the directories of our state that have become empty.
 forget_empty() {
   if [ -d "$STATE" ]; then find "$STATE" -depth -type d -empty -delete; fi

@@ -25,12 +25,25 @@ finding() {
 
 # theirs DIRECTORY: whether there is something in DIRECTORY that the stack did not begin and may not adopt. BEGUN says whether
 # this script has begun here; hosts.<machine>.adopt names what it may use.
-theirs() {
-  [ "$BEGUN" = no ] && [[ ":${ADOPT:-}:" != *":$1:"* ]] && [ -n "$(find "$1/" -mindepth 1 -print -quit 2>/dev/null)" ]
-}
+theirs() { [ "$BEGUN" = no ] && ! adopted "$1" && has_content "$1"; }
+
+# has_content DIRECTORY: whether there is any file in it. Empty directories are none, as kubeadm reset and packages leave
+# them, nor is what a new file system has.
+has_content() { [ -n "$(find "$1/" -mindepth 1 ! -type d ! -path "$1/lost+found/*" -print -quit 2>/dev/null)" ]; }
 
 # adopted DIRECTORY: whether it was somebody else's and stays theirs: it is not removed.
 adopted() { [[ ":${ADOPT:-}:" == *":$1:"* ]]; }
+
+# holders t|u PORT: who listens on this port of TCP or UDP, one a line: the address, the program, and its unit or "-".
+holders() {
+  local address users program pid unit
+  while read -r _ _ _ address _ users; do
+    if [ -z "$address" ]; then continue; fi
+    read -r program pid < <(sed -n 's/^users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1 \2/p' <<<"$users") || true
+    unit=$(sed -n 's#.*/\([^/]*\.\(service\|scope\|socket\)\)$#\1#p' "/proc/${pid:-0}/cgroup" 2>/dev/null | head -n 1 || true)
+    printf '%s %s %s\n' "$address" "${program:-unknown}" "${unit:--}"
+  done < <(ss -Hln"$1"p "sport = :$2" 2>/dev/null || true)
+}
 
 # heed CHECK: runs a check before its script: says its warnings, and ends the script where something is refused, all of
 # it at once.

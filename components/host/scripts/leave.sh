@@ -31,7 +31,7 @@ if [ ${#failed[@]} -gt 0 ]; then
   fail "removals that failed (their words are above): ${failed[*]}; they stay remembered in $STATE/removals" "all of them to succeed" \
     "on $(hostname): mend what they name, then run pulumi destroy again"
 fi
-rm -rf "$STATE/removals"
+rm -rf "$STATE/removals" "$STATE/work"
 
 rm -f /run/lock/auto-devops-*
 if [ -d "$STATE" ]; then

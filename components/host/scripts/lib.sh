@@ -63,7 +63,10 @@ remove_units() {
   local unit
   for unit in "$@"; do
     systemctl disable -q --now "$unit" 2>/dev/null || true
-    systemctl stop "$unit" 2>/dev/null || true # what another unit started is not enabled
+    # What another unit started is not enabled.
+    if ! systemctl stop "$unit" 2>/dev/null && systemctl -q is-active "$unit"; then
+      fail "$unit that does not stop" "systemctl stop $unit to end it" "on $(hostname): systemctl status $unit; then run pulumi destroy again"
+    fi
     rm -f "/etc/systemd/system/$unit" "/var/lib/systemd/timers/stamp-$unit"
   done
   systemctl daemon-reload

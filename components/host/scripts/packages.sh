@@ -21,6 +21,13 @@ there() { case "$(status "$1")" in '' | not-installed | config-files) return 1 ;
 # came_with_us OWNER PACKAGE: whether the installation for OWNER brought PACKAGE.
 came_with_us() { cut -d' ' -f1 "$STATE/packages/$1" 2>/dev/null | grep -xF -- "$2" >/dev/null; }
 
+# as_packaged PACKAGE FILE: whether a configuration file of PACKAGE is what the package brought.
+as_packaged() {
+  local brought
+  brought=$(dpkg-query -W -f '${Conffiles}\n' "$1" 2>/dev/null | awk -v file="$2" '$1 == file { print $2 }')
+  [ -n "$brought" ] && [ "$(md5sum "$2" 2>/dev/null | cut -d' ' -f1)" = "$brought" ]
+}
+
 # install_packages OWNER PACKAGE...: installs what is missing, and remembers every package that comes with it, so that
 # remove_packages OWNER takes away just those. One at a time on a machine: components install in parallel.
 install_packages() {

@@ -40,12 +40,19 @@ if [ "$2" = check ]; then
   exit
 fi
 
+# For what is large: /run, where the bundle is, is a part of the memory. It goes with the bundle, and where that was
+# switched off, with the next run.
+# shellcheck disable=SC2034 # for the steps
+WORK="$STATE/work/$1"
+
 # A script goes on when the one who started it is killed. The next run must not work beside it.
 exec 7>"/run/lock/auto-devops-$1"
 if ! flock -n 7; then
   say "waiting for an earlier run of the same script, which was left alone"
   flock 7
 fi
+trap 'rm -rf "$bundle" "$WORK"; rmdir "${WORK%/*}" 2>/dev/null || true' EXIT
+rm -rf "$WORK"
 
 if [ "$2" = install ] && [ -e "$bundle/check.sh" ]; then heed "$bundle/check.sh"; fi
 

@@ -8,7 +8,17 @@ if [ ! -e "$initialised" ]; then
   if [ -e "$begun" ]; then
     say "an earlier kubeadm init was interrupted; starting it anew"
     kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
-    rm -rf /etc/kubernetes /var/lib/etcd
+    began() { grep -qxF "$1" "$STATE/kubernetes-directories" 2>/dev/null; }
+    for directory in /etc/kubernetes /var/lib/etcd; do
+      if began "$directory"; then remove_tree "$directory"; fi
+    done
+    # What was adopted (see prepare.sh) went with the reset.
+    for directory in /etc/kubernetes /var/lib/kubelet; do
+      if [ -d "$STATE/before$directory" ]; then
+        mkdir -p "$directory"
+        cp -a "$STATE/before$directory/." "$directory/"
+      fi
+    done
   elif [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ] || [ -e /etc/kubernetes/kubelet.conf ]; then
     fail "already a Kubernetes node that this stack did not make: see /etc/kubernetes" "a machine without Kubernetes" \
       "choose another machine as kubernetes.host; or, if nobody needs that cluster, on $(hostname): kubeadm reset, then run pulumi up again"

@@ -9,7 +9,14 @@ if [ ! -e "$joined" ]; then
   if [ -e "$begun" ]; then
     say "an earlier kubeadm join was interrupted; starting it anew"
     kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
-    rm -rf /etc/kubernetes
+    if grep -qxF /etc/kubernetes "$STATE/kubernetes-directories" 2>/dev/null; then remove_tree /etc/kubernetes; fi
+    # What was adopted (see prepare.sh) went with the reset.
+    for directory in /etc/kubernetes /var/lib/kubelet; do
+      if [ -d "$STATE/before$directory" ]; then
+        mkdir -p "$directory"
+        cp -a "$STATE/before$directory/." "$directory/"
+      fi
+    done
   elif [ -e /etc/kubernetes/kubelet.conf ]; then
     fail "already a Kubernetes node that this stack did not make: see /etc/kubernetes" "a machine without Kubernetes" \
       "take it out of kubernetes.workers; or, if nobody needs it there, on $(hostname): kubeadm reset, then run pulumi up again"

@@ -39,7 +39,8 @@ fi
 
 place "$FILES/pod-network" /usr/local/sbin/auto-devops-pod-network 755
 sed -i "s#@SUBNET@#$own#" "$FILES/cni.conflist"
-place "$FILES/cni.conflist" /etc/cni/net.d/10-auto-devops.conflist 644
+place "$FILES/cni.conflist" /etc/cni/auto-devops/pods.conflist 644
+rm -f /etc/cni/net.d/10-auto-devops.conflist # where an earlier release had it
 place "$FILES/auto-devops-pod-network.service" /etc/systemd/system/auto-devops-pod-network.service 644
 if [ "$CHANGED" = yes ]; then systemctl daemon-reload; fi
 # systemd-networkd drops routes that it did not make whenever it restarts, as at an update of systemd.

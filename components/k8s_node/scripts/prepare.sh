@@ -8,30 +8,19 @@ set -euo pipefail
 . "$FILES/programs.sh"
 cni=/opt/cni/bin
 
-# A node of this stack, or half of one; init.sh and join.sh write these.
-ours=no
-if [ -e "$STATE/kubernetes-begun" ] || [ -e "$STATE/kubernetes-initialised" ]; then ours=yes; fi
-
-if [ "$ours" = no ]; then
-  if [ -e /etc/kubernetes/kubelet.conf ] || [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
-    fail "already a Kubernetes node that this stack did not make: see /etc/kubernetes" "a machine without Kubernetes" \
-      "choose another machine; or, if nobody needs it there, on $(hostname): kubeadm reset, then run pulumi up again"
-  fi
-  # What would otherwise fail minutes later, inside kubeadm.
-  memory=$(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)
-  if ((memory < MINIMUM_MEMORY)); then
-    fail "$memory MiB of memory" "at least $MINIMUM_MEMORY MiB for a Kubernetes node" "give $(hostname) more memory"
-  fi
-  for port in $PORTS; do
-    taken=$(ss -Hlntp "sport = :$port" 2>/dev/null || true)
-    if [ -n "$taken" ]; then
-      fail "port $port in use: $taken" "it free for Kubernetes" "on $(hostname): stop that process"
+# What is in these directories at the end came with the stack, and goes with it (see reset.sh and unprepare.sh), unless somebody
+# had something there; of that, kubeadm's own removal would take away what has been adopted.
+directories="$STATE/kubernetes-directories"
+if [ ! -e "$directories" ]; then
+  : >"$FILES/directories"
+  for directory in /etc/kubernetes /var/lib/{etcd,kubelet,containerd} /var/log/{pods,containers} /root/.kube/cache; do
+    if [ "${LEGACY:-no}" = yes ] || ! has_content "$directory"; then
+      printf '%s\n' "$directory" >>"$FILES/directories"
+    elif adopted "$directory"; then
+      while read -r file; do keep "$file"; done < <(find "$directory" \( -type f -o -type l \))
     fi
   done
-  if [ "$ALLOW_SWAP" = no ] && [ -n "$(tail -n +2 /proc/swaps)" ]; then
-    fail "swap: $(tail -n +2 /proc/swaps | awk '{ print $1 }' | tr '\n' ' ')" "no swap; the kubelet refuses to start with it" \
-      "on $(hostname): swapoff -a and take it out of /etc/fstab, or set kubernetes.kubeadm.KubeletConfiguration.failSwapOn to false"
-  fi
+  place "$FILES/directories" "$directories" 600
 fi
 
 # What the kernel has to do for pods.
@@ -44,9 +33,12 @@ if [ ! -e "$STATE/kubernetes-sysctl" ]; then
   mkdir -p "$STATE"
   # What a containerd of the machine's own has where Kubernetes' things will be: the rest goes with us (see unprepare.sh).
   : >"$FILES/before"
-  if ! installed containerd || { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
+  if ! { installed containerd || installed containerd.io; }; then
+    place "$FILES/before" "$STATE/kubernetes-containerd" 600
+  elif { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
     ctr -n k8s.io containers ls -q | sed "s/^/containers /"; } >"$FILES/before" 2>/dev/null; then
     place "$FILES/before" "$STATE/kubernetes-containerd" 600
+    if ! systemctl -q is-enabled containerd; then touch "$STATE/kubernetes-containerd-disabled"; fi
   fi
   for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     if [ -r "/proc/sys/$key" ]; then printf '%s=%s\n' "$key" "$(cat "/proc/sys/$key")"; fi
@@ -61,18 +53,26 @@ fi
 place "$FILES/sysctl" /etc/sysctl.d/90-auto-devops-kubernetes.conf 644
 sysctl -q -p /etc/sysctl.d/90-auto-devops-kubernetes.conf
 
-install_packages kubernetes containerd runc iptables conntrack ethtool socat iproute2 curl
+# Docker's own package of containerd is as good; it has runc inside.
+engine=(containerd runc)
+if installed containerd.io; then engine=(); fi
+install_packages kubernetes "${engine[@]}" iptables conntrack ethtool socat iproute2 curl
 
+mkdir -p "$WORK"
+# Before anything else: of a node that an earlier release made, nothing of this is placed anew.
+for program in kubeadm kubelet kubectl; do keep "$binaries/$program"; done
 # The programs of a node that is in a cluster are the upgrade's business: control plane first (see upgrade.sh).
 if [ ! -e "$STATE/kubernetes-initialised" ]; then
   for program in kubeadm kubelet kubectl; do get_program "$program"; done
 fi
-if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ]; then
+if [ "$(cat "$cni/.auto-devops" 2>/dev/null)" != "$CNI_VERSION" ] || [ "${LEGACY:-no}" = yes ]; then
   archive="cni-plugins-linux-$architecture-v$CNI_VERSION.tgz"
   say "downloading CNI plugins v$CNI_VERSION"
-  download "$CNI_URL/v$CNI_VERSION/$archive" "$FILES/$archive"
-  mkdir -p "$cni"
-  tar -xzf "$FILES/$archive" -C "$cni"
+  download "$CNI_URL/v$CNI_VERSION/$archive" "$WORK/$archive"
+  mkdir -p "$WORK/cni"
+  tar -xzf "$WORK/$archive" -C "$WORK/cni"
+  # One by one: others keep plugins there, too.
+  for file in "$WORK/cni"/*; do place "$file" "$cni/$(basename "$file")" "$(stat -c %a "$file")"; done
   printf '%s\n' "$CNI_VERSION" >"$cni/.auto-devops"
 fi
 
@@ -80,11 +80,21 @@ fi
 # The pause image is the one that kubeadm names, so that what is pulled is what is used.
 pause=$(kubeadm config images list --kubernetes-version "$(version_of kubeadm)" 2>/dev/null | grep '/pause:')
 sed -i "s#@PAUSE@#$pause#" "$FILES/containerd.toml"
-keep /etc/containerd/config.toml
+# Pods' networks are in a directory of the stack's own: in /etc/cni/net.d containerd would take what is first by its name, and
+# at first, while the stack's own is not there, whatever there is, such as podman's. An earlier release had it there.
+pods=/etc/cni/auto-devops
+mkdir -p "$pods"
+if [ -e /etc/cni/net.d/10-auto-devops.conflist ] && [ ! -e "$pods/pods.conflist" ]; then
+  cp /etc/cni/net.d/10-auto-devops.conflist "$pods/pods.conflist"
+fi
 place "$FILES/containerd.toml" /etc/containerd/config.toml 644
 for file in /etc/containerd/certs.d/*/hosts.toml; do
   upstream=$(basename "$(dirname "$file")")
-  if [ -e "$file" ] && grep -q '^# auto-devops' "$file" && [[ " $REGISTRIES" != *" $upstream="* ]]; then rm -r "$(dirname "$file")"; fi
+  if [ -e "$file" ] && grep -q '^# auto-devops' "$file" && [[ " $REGISTRIES" != *" $upstream="* ]]; then
+    keep "$file"
+    give_back "$file"
+    remove_empty "$(dirname "$file")"
+  fi
 done
 for pair in $REGISTRIES; do
   upstream=${pair%%=*} mirror=${pair#*=}
@@ -98,6 +108,7 @@ restart_for containerd /etc/containerd/config.toml
 # Pods ask the platform's own name server alone: the cluster's DNS chooses at random among several, and the others, which
 # systemd-resolved lists for a link, do not know the platform's names. Without an own one, they ask whom the machine asks;
 # not on its loopback address, which is what systemd-resolved writes into /etc/resolv.conf.
+keep /etc/kubelet-resolv.conf
 if [ -n "$NAME_SERVER" ]; then
   printf '# auto-devops: the name server for pods.\nnameserver %s\n' "$NAME_SERVER" >"$FILES/resolv.conf"
   if [ -L /etc/kubelet-resolv.conf ]; then rm -f /etc/kubelet-resolv.conf; fi

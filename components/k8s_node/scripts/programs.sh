@@ -2,7 +2,7 @@
 # Functions of the scripts that bring Kubernetes' programs to a machine. VERSION and KUBERNETES_URL are the command's.
 set -euo pipefail
 
-binaries=/usr/local/bin
+binaries=/usr/local/bin # downloads are in $WORK until then: they would not fit into /run
 case "$(uname -m)" in
 x86_64) architecture=amd64 ;;
 aarch64) architecture=arm64 ;;
@@ -58,12 +58,13 @@ version_of() {
 fetch_program() {
   if [ "$(version_of "$1")" = "v$VERSION" ]; then return 0; fi
   say "downloading $1 v$VERSION from $KUBERNETES_URL"
-  download "$KUBERNETES_URL/release/v$VERSION/bin/linux/$architecture/$1" "$FILES/$1"
+  mkdir -p "$WORK"
+  download "$KUBERNETES_URL/release/v$VERSION/bin/linux/$architecture/$1" "$WORK/$1"
 }
 
 # place_program PROGRAM: installs what fetch_program brought.
 place_program() {
-  if [ -e "$FILES/$1" ]; then place "$FILES/$1" "$binaries/$1" 755; fi
+  if [ -e "$WORK/$1" ]; then place "$WORK/$1" "$binaries/$1" 755; fi
 }
 
 # get_program PROGRAM: the program in VERSION.

@@ -2,28 +2,38 @@
 # This node leaves the cluster: its pods, certificates and rules go.
 set -euo pipefail
 
-# What the stack refused to take over (see init.sh and join.sh), it does not take away either.
-if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$STATE/kubernetes-begun" ] && [ ! -e "$STATE/kubernetes-initialised" ]; then
-  say "leaving the Kubernetes node on $(hostname), which this stack did not make"
+# Without these, nothing has begun: what the stack refused to take over (see check.sh), it does not take away either.
+if [ ! -e "$STATE/kubernetes-begun" ] && [ ! -e "$STATE/kubernetes-initialised" ]; then
+  if [ -e /etc/kubernetes/kubelet.conf ]; then say "leaving the Kubernetes node on $(hostname), which this stack did not make"; fi
   exit 0
 fi
 
 if command -v kubeadm >/dev/null; then
   say "kubeadm reset"
+  # What it leaves after a failure goes below.
   kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
 fi
-systemctl stop kubelet 2>/dev/null || true
+systemctl stop kubelet 2>/dev/null || true # without a unit there is nothing to stop
 # The pods' cgroups are slices of systemd, which stay when their pods are gone.
 systemctl stop kubepods.slice 2>/dev/null || true
-for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do umount "$mounted" || true; done
+for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do
+  # By itself it may be gone by now.
+  if ! umount "$mounted" 2>/dev/null && mountpoint -q "$mounted"; then
+    fail "$mounted that cannot be unmounted" "no pod, and nobody else, who uses it" "on $(hostname): fuser -vm $mounted; then run pulumi destroy again"
+  fi
+done
 rm -f /run/netns/cni-*
 for interface in cni0 kube-ipvs0 kube-bridge; do
   if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi
 done
-# Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay.
-remove_rules -E 'KUBE-|CNI-'
+# Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay: with networks of others, as podman has
+# them, the chains of the plugins are theirs, too; kubeadm's reset has asked the plugins to take back the pods' own.
+if compgen -G '/etc/cni/net.d/*' >/dev/null; then remove_rules -E 'KUBE-'; else remove_rules -E 'KUBE-|CNI-'; fi
 # The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
-rm -rf /var/lib/auto-devops-volumes
-rm -rf /etc/kubernetes /var/lib/etcd /etc/cni/net.d /root/.kube/cache
+remove_tree /var/lib/auto-devops-volumes
+for directory in /etc/kubernetes /var/lib/etcd /root/.kube/cache; do
+  if grep -qxF "$directory" "$STATE/kubernetes-directories" 2>/dev/null; then remove_tree "$directory"; fi
+  give_back_below "$directory"
+done
 rm -f "$STATE"/kubernetes-{configuration,configuring,upgrade,begun,initialised}
 forget_empty
