@@ -149,6 +149,27 @@ def resolver(machine: Rooted, step: str = "resolver") -> subprocess.CompletedPro
     return result
 
 
+@pytest.mark.parametrize("state", ["active", "activating"])
+def test_an_engine_that_started_before_is_asked_until_it_knows(asking: Rooted, state: str) -> None:
+    """Debian 12's goes by its first resolvers for five seconds from its first look-up on: a pipeline's pulls fail."""
+    asking.fake("systemctl", f'case "$*" in *ActiveState*docker) echo {state} ;; *) false ;; esac')
+    asking.fake(
+        "docker",
+        f"""echo x >>{asking.root}/asked
+        if [ $(wc -l <{asking.root}/asked) -lt 4 ]; then echo "lookup ns on 192.0.2.1:53: no such host" >&2; exit 1; fi
+        echo "connection refused" >&2; exit 1""",
+    )
+    assert "ask" not in resolver(asking).stderr
+    assert asking.calls.count("docker pull --quiet ns.devops.example.com/auto-devops") == 4
+
+
+def test_without_an_engine_nobody_is_asked(asking: Rooted) -> None:
+    asking.fake("systemctl", 'case "$*" in *ActiveState*docker) echo inactive ;; *) false ;; esac')
+    asking.fake("docker", "false")
+    resolver(asking)
+    assert not [call for call in asking.calls if call.startswith("docker")]
+
+
 HOOKS = """
 skip_hooks=
 for hook in {root}/etc/dhcpcd.enter-hook {root}/hooks/20-resolv.conf; do

@@ -58,3 +58,15 @@ if ! await 15 "ns.$DOMAIN to resolve" answers; then
   fail "ns.$DOMAIN not resolving by $SERVER" "an answer; a firewall may drop UDP and TCP 53 between the two" \
     "on $(hostname): dig @$SERVER ns.$DOMAIN"
 fi
+
+# An engine that started before is asked until it knows: Debian 12's is built with Go 1.19, which goes by the resolvers of its
+# start until five seconds after the first name that it looks up (seen; net/dnsclient_unix.go, init and tryUpdate). Those five
+# seconds are the first pipeline's, otherwise. The name server has no registry: any answer but "no such host" will do.
+knows() { ! timeout 5 docker pull --quiet "ns.$DOMAIN/auto-devops" 2>&1 | grep -E 'no such host|server misbehaving|Cannot connect' >/dev/null; }
+case "$(systemctl show --property ActiveState --value docker 2>/dev/null)" in
+active | activating)
+  if command -v docker >/dev/null && ! await 20 "the Docker engine to ask $SERVER" knows; then
+    say "the Docker engine of $(hostname) does not ask $SERVER yet: a pull may fail once"
+  fi
+  ;;
+esac
