@@ -62,7 +62,11 @@ fi
 # An engine that started before is asked until it knows: Debian 12's is built with Go 1.19, which goes by the resolvers of its
 # start until five seconds after the first name that it looks up (seen; net/dnsclient_unix.go, init and tryUpdate). Those five
 # seconds are the first pipeline's, otherwise. The name server has no registry: any answer but "no such host" will do.
-knows() { ! timeout 5 docker pull --quiet "ns.$DOMAIN/auto-devops" 2>&1 | grep -E 'no such host|server misbehaving|Cannot connect' >/dev/null; }
+knows() {
+  local said
+  said=$(timeout 5 docker pull --quiet "ns.$DOMAIN/auto-devops" 2>&1 || true)
+  ! grep -E 'no such host|server misbehaving|Cannot connect' <<<"$said" >/dev/null
+}
 case "$(systemctl show --property ActiveState --value docker 2>/dev/null)" in
 active | activating)
   if command -v docker >/dev/null && ! await 20 "the Docker engine to ask $SERVER" knows; then
