@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from names import SSH_PORT
 from settings import files
-from settings.kinds import Address, LocalPath, MachineDirectory, Port, Section, UserName, text
+from settings.kinds import Address, LocalPath, MachineDirectory, Port, Section, UserName, matching, text
 from settings.problems import Problem, Report, rejected, remove_command, set_command, shown
 
 # Go's SSH client, which the command plugin is built on, offers the kinds of host key in this order whatever is pinned
@@ -34,6 +34,7 @@ def _host_key(value: object) -> str:
 
 
 HostKey = Annotated[str, BeforeValidator(_host_key)]
+FindingName = Annotated[str, matching(r"[^:\x00-\x1f]+", "the name of a finding, such as memory (no colon in it)")]
 
 
 class SshSettings(Section):
@@ -79,6 +80,12 @@ class HostSettings(Section):
         "`destroy` leaves them, whatever `keepData` says",
         examples=['["/srv/gitlab"]'],
     )
+    ignore: list[FindingName] = Field(
+        default_factory=list,
+        description="what the checks before `up` may find on the machine without ending it, by the names that they "
+        "report: a refusal becomes a warning",
+        examples=['["memory"]'],
+    )
 
 
 Hosts = Mapping[str, HostSettings | None]
@@ -89,7 +96,7 @@ Hosts = Mapping[str, HostSettings | None]
 class Machine:
     """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
 
-    `adopt` are directories with data of somebody else's that the stack may use.
+    `adopt` are directories with data of somebody else's that the stack may use, `ignore` the findings that end nothing.
     Where sshd moves to `port`, `moves_from` is where it is at first; it stays there as well if `keeps_old_port`.
     """
 
@@ -101,6 +108,7 @@ class Machine:
     passphrase: str | None = field(repr=False)
     host_key: str
     adopt: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     moves_from: int | None = None
     keeps_old_port: bool = False
 
@@ -144,8 +152,8 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
         key, port = keys[path, passphrase], sshd_port(ssh, host)
         host_key = host.host_key or _pinned(name, host.address, port, ssh.known_hosts_file, name in movable, report)
         if key and host_key:
-            user, adopt = host.user or ssh.user, tuple(host.adopt)
-            machines[name] = Machine(name, host.address, user, port, key, passphrase, host_key, adopt)
+            user, adopt, ignore = host.user or ssh.user, tuple(host.adopt), tuple(host.ignore)
+            machines[name] = Machine(name, host.address, user, port, key, passphrase, host_key, adopt, ignore)
     return machines
 
 

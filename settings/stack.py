@@ -20,6 +20,7 @@ from settings.gitlab import GitLabSettings
 from settings.kubernetes import KubernetesSettings
 from settings.machines import Machine
 from settings.mirrors import Downloads
+from settings.preflight import PreflightSettings
 from settings.problems import Problem, set_command
 from settings.projects import ProjectSettings
 from settings.registry import DockerSettings, RegistrySettings
@@ -42,6 +43,7 @@ class Stack:
     machines: Mapping[str, Machine]
     own_ca: OwnCa | None
     downloads: Downloads
+    preflight: PreflightSettings
 
     @property
     def domain(self) -> str:
@@ -117,6 +119,7 @@ def parse(
         or partial.kubernetes is None
         or partial.ci is None
         or partial.mirrors is None
+        or partial.preflight is None
     ):
         raise SettingsError(problems)
     return Stack(
@@ -133,4 +136,5 @@ def parse(
         machines=reached,
         own_ca=own_ca,
         downloads=Downloads(partial.mirrors, mirror_ca, partial.docker.registry_mirrors or partial.mirrors.docker_hub),
+        preflight=partial.preflight,
     )

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from pulumi.runtime.proto import source_pb2
 
 from components.host.bundle import unpack
+from preflight import looking
 from settings import Stack, files
 from settings.load import load
 from tests.unit import recording
@@ -69,6 +70,14 @@ def _registered_without_stack_trace() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_machine_is_looked_at() -> Iterator[None]:
+    """The program looks at its machines first; here there are none. Tests of that call what they test by its module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(looking, "look", lambda stack, patience, tell: [])
         yield
 
 
