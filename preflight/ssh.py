@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import asyncssh
 
@@ -64,6 +65,12 @@ async def connect(machine: Machine, patience: float, tell: Tell) -> asyncssh.SSH
         await asyncio.sleep(PAUSE_SECONDS)
 
 
+@cache
+def _private_key(text: str, passphrase: str | None) -> asyncssh.SSHKey:
+    """Opened once, which takes a quarter of a second where it has a passphrase."""
+    return asyncssh.import_private_key(text, passphrase)
+
+
 async def _dial(machine: Machine, port: int) -> asyncssh.SSHClientConnection:
     kind, _, _ = machine.host_key.partition(" ")
     client = _Client()
@@ -75,7 +82,7 @@ async def _dial(machine: Machine, port: int) -> asyncssh.SSHClientConnection:
                 port,
                 username=machine.user,
                 client_factory=lambda: client,
-                client_keys=[asyncssh.import_private_key(machine.private_key, machine.passphrase)],
+                client_keys=[_private_key(machine.private_key, machine.passphrase)],
                 known_hosts=([pinned], [], []),
                 server_host_key_algs=ALGORITHMS.get(kind, [kind]),
                 preferred_auth="publickey",
@@ -86,8 +93,35 @@ async def _dial(machine: Machine, port: int) -> asyncssh.SSHClientConnection:
             ),
             DIAL_SECONDS,
         )
+    except (asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError) as error:
+        # Also how sshd ends it where it has no key of the kind: it may be gone before its own list of kinds is read.
+        raise await _other_kind(machine, port) or _explained(machine, port, error, None) from None
     except (OSError, TimeoutError, asyncssh.Error) as error:
         raise _explained(machine, port, error, client.other) from None
+
+
+async def _other_kind(machine: Machine, port: int) -> NotReached | None:
+    """Says that the server has keys, but none of the pinned kind; None where that is not so."""
+    kind = machine.host_key.partition(" ")[0]
+
+    async def key(algorithms: Sequence[str] | tuple[()]) -> asyncssh.SSHKey | None:
+        try:
+            asked = asyncssh.get_server_host_key(machine.address, port, server_host_key_algs=algorithms, config=None)
+            return await asyncio.wait_for(asked, DIAL_SECONDS)
+        except (OSError, TimeoutError, asyncssh.Error):
+            return None
+
+    other = await key(())
+    if other is None or await key(ALGORITHMS.get(kind, [kind])) is not None:
+        return None
+    return _no_such_key(machine, port, other.get_algorithm())
+
+
+def _no_such_key(machine: Machine, port: int, offered: str) -> NotReached:
+    kind = machine.host_key.partition(" ")[0]
+    found = f"no host key of type {kind} at {bracketed(machine.address)}:{port}, which has {offered}"
+    fix = f"pin one of its keys: ssh-keyscan -p {port} {machine.address}; compare with /etc/ssh there"
+    return NotReached(Finding(machine.name, "refused", "SSH", found, "the pinned host key", fix))
 
 
 def _explained(machine: Machine, port: int, error: Exception, other: asyncssh.SSHKey | None) -> NotReached:
@@ -107,7 +141,7 @@ def _explained(machine: Machine, port: int, error: Exception, other: asyncssh.SS
             wanted = f"sshd of {name}, reachable from this computer"
             fix = f"is {name} switched on, and no firewall in between? {here}"
             return found(f"no answer from {where} within {DIAL_SECONDS:.0f} s", wanted, fix, passing=True)
-        case OSError():
+        case OSError() if not isinstance(error, ConnectionError):
             wanted = f"a way to {name} from this computer"
             fix = f"hosts.{name}.address; on this computer: ip route get {machine.address}"
             return found(f"{where} cannot be reached: {error.strerror or error}", wanted, fix, passing=True)
@@ -119,14 +153,9 @@ def _explained(machine: Machine, port: int, error: Exception, other: asyncssh.SS
             )
             return found(f"another host key at {where}: {answered}", f"the pinned one: {pinned}", fix)
         case asyncssh.KeyExchangeFailed() if "host key" in str(error):
-            offered = str(error).rpartition("received ")[2].replace(",", ", ")
-            kind = machine.host_key.partition(" ")[0]
-            fix = (
-                f"pin one of its others: ssh-keyscan -p {port} {machine.address}, and compare with the machine's files"
-            )
-            return found(f"no host key of type {kind} at {where}, which has {offered}", "the pinned host key", fix)
+            return _no_such_key(machine, port, str(error).rpartition("received ")[2].replace(",", ", "))
         case asyncssh.PermissionDenied():
-            public = asyncssh.import_private_key(machine.private_key, machine.passphrase).export_public_key().decode()
+            public = _private_key(machine.private_key, machine.passphrase).export_public_key().decode()
             wanted = f"the login {machine.user} to have the key of ssh.privateKeyFile or hosts.{name}.privateKeyFile"
             fix = f"on {name}, in ~{machine.user}/.ssh/authorized_keys: {' '.join(public.split()[:2])}"
             return found(f"the key was refused for {machine.user} at {where}", wanted, fix)
@@ -136,13 +165,10 @@ def _explained(machine: Machine, port: int, error: Exception, other: asyncssh.SS
             return found(f"the connection to {where} ended: {error}", wanted, fix, passing=True)
 
 
-async def run(
-    connection: asyncssh.SSHClientConnection, command: str, stdin: str = "", seconds: float = COMMAND_SECONDS
-) -> tuple[int, str, str]:
-    """Status, standard output and standard error of `command`. Raises TimeoutError after `seconds`."""
-    done = await asyncio.wait_for(
-        connection.run(command, input=stdin, check=False, encoding="utf-8", errors="replace"), seconds
-    )
+async def run(connection: asyncssh.SSHClientConnection, command: str, stdin: str = "") -> tuple[int, str, str]:
+    """Status, standard output and standard error of `command`. Raises TimeoutError after COMMAND_SECONDS."""
+    work = connection.run(command, input=stdin, check=False, encoding="utf-8", errors="replace")
+    done = await asyncio.wait_for(work, COMMAND_SECONDS)
     return done.returncode if done.returncode is not None else 0, str(done.stdout), str(done.stderr)
 
 

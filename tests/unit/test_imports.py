@@ -1,4 +1,4 @@
-"""Who may import whom: __main__ -> preflight -> components -> settings -> names; pyproject.toml says it of the packages."""
+"""Who may import whom: __main__, preflight, components, settings, names; pyproject.toml says it of the packages."""
 
 from __future__ import annotations
 
