@@ -15,6 +15,7 @@ import asyncssh
 
 from components.host import Check, Finding, findings
 from preflight import compare, here, plan, ssh
+from preflight.failures import NotReached
 from preflight.progress import Progress
 from settings import Stack
 from settings.machines import Machine
@@ -78,7 +79,7 @@ async def _reach(machine: Machine, patience: float, progress: Progress) -> _Seen
     progress.at(machine.name, "connecting")
     try:
         connection = await ssh.connect(machine, patience, lambda what: progress.at(machine.name, what))
-    except ssh.NotReached as error:
+    except NotReached as error:
         progress.done(machine.name)
         return _Seen(machine, [error.finding])
     try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import getpass
 import socket
+import subprocess
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 from components.host import Finding
 from preflight import ssh
+from preflight.failures import NotReached
 from settings.machines import Machine
 from tests.unit.conftest import encrypted
 from tests.unit.preflight import sshd as real
@@ -46,7 +50,7 @@ def said(machine: Machine, command: str, stdin: str = "", patience: float = 0, t
 
 def refused(machine: Machine) -> Finding:
     """Why there is no connection to the machine."""
-    with pytest.raises(ssh.NotReached) as caught:
+    with pytest.raises(NotReached) as caught:
         said(machine, "true")
     assert caught.value.finding.level == "refused" and caught.value.finding.machine == machine.name
     return caught.value.finding
@@ -150,7 +154,7 @@ def test_a_machine_that_is_just_booting_is_waited_for(
 def test_a_wrong_key_is_not_waited_for(sshd: Sshd, tmp_path: Path) -> None:
     """Each try would count against a ban."""
     started = time.monotonic()
-    with pytest.raises(ssh.NotReached):
+    with pytest.raises(NotReached):
         said(sshd.other(private_key=real.keypair(tmp_path, "stranger")[0]), "true", patience=30)
     assert time.monotonic() - started < 10
 
@@ -187,7 +191,7 @@ def test_what_keeps_a_login_from_becoming_root(
         run = ssh.run
 
         async def with_fake(connection: object, command: str, *rest: object) -> tuple[int, str, str]:
-            assert command == "sudo -n true"
+            assert command == "LC_ALL=C sudo -n true"
             return await run(connection, f"sh -c 'echo \"{words}\" >&2; exit 1'")  # type: ignore[arg-type]
 
         monkeypatch.setattr(ssh, "run", with_fake)
@@ -202,3 +206,62 @@ def test_what_keeps_a_login_from_becoming_root(
 
 def test_root_needs_no_sudo(sshd: Sshd) -> None:
     assert real.finished(ssh.root(None, sshd.other(user="root"))) is None  # type: ignore[arg-type]
+
+
+# As settings.machines has it: a machine between.
+Jump = namedtuple("Jump", "address user port private_key passphrase host_key")
+
+
+class Behind(Machine):
+    """A machine behind another."""
+
+    jump: Jump
+
+
+def behind(sshd: Sshd, **changes: object) -> Machine:
+    """This computer, through itself; a jump host that differs in `changes`."""
+    there = sshd.machine
+    jump = Jump(there.address, there.user, there.port, there.private_key, there.passphrase, there.host_key)
+    machine = Behind(**{field.name: getattr(there, field.name) for field in fields(there)})
+    object.__setattr__(machine, "jump", jump._replace(**changes))
+    return machine
+
+
+def test_through_a_jump_host(sshd: Sshd) -> None:
+    assert said(behind(sshd), 'echo "${SSH_CONNECTION%% *}"') == "127.0.0.1\n"
+
+
+def test_a_jump_host_with_another_key(sshd: Sshd, tmp_path: Path) -> None:
+    found = refused(behind(sshd, host_key=real.keypair(tmp_path, "other")[1]))
+    assert "another host key" in found.found and "is that still the jump host of here?" in found.fix
+
+
+def test_a_machine_that_the_jump_host_does_not_reach(sshd: Sshd) -> None:
+    machine = behind(sshd)
+    object.__setattr__(machine, "port", real.free_port())
+    found = refused(machine)
+    assert (
+        "from the jump host" in found.found and f"ssh -J {getpass.getuser()}@127.0.0.1:{sshd.machine.port}" in found.fix
+    )
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An SSH agent of the session, without a key."""
+    socket_file = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket_file)], stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_file))
+    limit = time.monotonic() + 10
+    while not socket_file.exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    yield socket_file
+    process.terminate()
+    process.wait(10)
+
+
+def test_a_key_that_only_the_agent_has(sshd: Sshd, agent: Path) -> None:
+    machine = sshd.other(private_key=None)
+    assert "of which there is none here" in refused(machine).fix
+    subprocess.run(["ssh-add", "-q", "-"], input=sshd.machine.private_key, text=True, check=True)
+    assert said(machine, "echo in") == "in\n"
