@@ -167,7 +167,7 @@ async def root(connection: asyncssh.SSHClientConnection, machine: Machine) -> Fi
         return None
     user, name = machine.user, machine.name
     said = " ".join(said.split()) or f"status {status}"
-    # sudo's own words; 1.9.13 of Debian 12 and 1.9.16 of Debian 13 have the same.
+    # sudo's own words, the same up to 1.9.17 at least.
     if "must have a tty" in said:
         fix = f"on {name}, in /etc/sudoers.d: Defaults:{user} !requiretty"
     elif "not found" in said:

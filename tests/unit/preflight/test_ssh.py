@@ -265,3 +265,9 @@ def test_a_key_that_only_the_agent_has(sshd: Sshd, agent: Path) -> None:
     assert "of which there is none here" in refused(machine).fix
     subprocess.run(["ssh-add", "-q", "-"], input=sshd.machine.private_key, text=True, check=True)
     assert said(machine, "echo in") == "in\n"
+
+
+def test_a_key_of_the_agents_that_the_login_does_not_have(sshd: Sshd, agent: Path, tmp_path: Path) -> None:
+    private, public = real.keypair(tmp_path, "stranger")
+    subprocess.run(["ssh-add", "-q", "-"], input=private, text=True, check=True)
+    assert public.split()[1] in refused(sshd.other(private_key=None)).fix
