@@ -246,6 +246,23 @@ def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:
 
 
 Certify = Callable[..., tuple[Path, Path]]
+CA_USAGE = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    **dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    ),
+)
+"""What a CA's key is for."""
 
 
 @pytest.fixture
@@ -263,6 +280,8 @@ def certify(tmp_path: Path) -> Certify:
             .not_valid_before(end - datetime.timedelta(days=4000))
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(CA_USAGE, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         paths = tmp_path / f"{name}.crt", tmp_path / f"{name}.key"
