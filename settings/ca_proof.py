@@ -42,6 +42,8 @@ WANTED = {
     89: "basicConstraints that are critical",
     92: "a keyUsage with keyCertSign",
 }
+NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME: whether it is valid now is told with the file (`files.py`)."""
 UNFIT_PURPOSE = 26
 NAME_CONSTRAINTS = (47, 48)
 """Outside of what the CA's name constraints permit; inside of what they exclude."""
@@ -253,9 +255,7 @@ def _handshake(
         server.load_cert_chain(file)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.set_ciphers("DEFAULT:@SECLEVEL=2")
-    client.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if strict:
-        client.verify_flags |= ssl.VERIFY_X509_STRICT
+    client.verify_flags = ssl.VerifyFlags(NO_CHECK_TIME | (ssl.VERIFY_X509_STRICT if strict else 0))
     client.load_verify_locations(cadata=chain[-1].public_bytes(serialization.Encoding.DER))
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
