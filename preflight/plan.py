@@ -57,11 +57,6 @@ def _own(stack: Stack, reached: Collection[str]) -> Iterator[Check]:
             lines = "\n".join(_line(port) for port in wanted)
             variables = {"HOST_NAME": name, "PORTS": lines}
             yield Check(machine, f"{name}-ready", SCRIPTS / "ports.sh", variables)
-    kubelet = stack.kubernetes.kubeadm.get("KubeletConfiguration", {})
-    if stack.kubernetes.host:
-        for name in (stack.kubernetes.host, *stack.kubernetes.workers):
-            variables = {"HOST_NAME": name, "V1_FAILS": "no" if kubelet.get("failCgroupV1") is False else "yes"}
-            yield Check(stack.machines[name], f"k8s-node-prepare-{name}", SCRIPTS / "cgroups.sh", variables)
 
 
 def _line(port: needs.Port) -> str:

@@ -6,7 +6,7 @@ set -euo pipefail
 
 probe() {
   local status=0
-  # shellcheck disable=SC2016 # for the inner shell
+  # shellcheck disable=SC2016 # the inner shell's own
   timeout 3 bash -c 'exec 3<>"/dev/tcp/$1/$2"' probe "$1" "$2" >"$3" 2>&1 || status=$?
   echo "$status" >"$3.status"
 }

@@ -8,8 +8,8 @@ ca="$TMPDIR/mirrors.pem"
 printf '%s\n' "${CA:-}" >"$ca"
 
 # An engine that is there already may go by a proxy of its own.
-proxy=$(systemctl show docker containerd --property=Environment 2>/dev/null | tr ' ' '\n' |
-  sed -n 's/^\(Environment=\)\{0,1\}[Hh][Tt][Tt][Pp][Ss]_[Pp][Rr][Oo][Xx][Yy]=//p' | head -n 1)
+environment=$(systemctl show docker containerd --property=Environment 2>/dev/null || true)
+proxy=$(tr ' ' '\n' <<<"${environment//Environment=/ }" | sed -n 's/^[Hh][Tt][Tt][Pp][Ss]_[Pp][Rr][Oo][Xx][Yy]=//p' | tail -n 1)
 
 get() {
   curl -sSL -o /dev/null -w '%{http_code}' --connect-timeout 5 --max-time 8 ${proxy:+-x "$proxy"} "$@"
@@ -32,13 +32,13 @@ ask() {
 }
 
 # connect URL: without curl, which comes with the installation: the name, and the port.
+# shellcheck disable=SC2016 # the inner shell's own
 connect() {
   local place=${1#*://} host port
   place=${place%%/*} host=${place%:*} port=443
   if [[ "$place" == *:* ]]; then port=${place##*:}; fi
   if ! getent ahosts "$host" >/dev/null; then
     echo "Could not resolve host: $host"
-  # shellcheck disable=SC2016 # for the inner shell
   elif timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' connect "$host" "$port" 2>/dev/null; then
     echo connected
   else

@@ -144,15 +144,6 @@ def test_ports_of_a_machine_that_is_down_are_not_looked_for(stack: Stack) -> Non
     assert lines and "|dns|" not in lines[0] and "|worker|" in lines[0]
 
 
-def test_cgroups_of_nodes(full: dict[str, Any], host_key: str) -> None:
-    full["hosts"]["worker"]["hostKey"] = host_key
-    stack = settings.parse(full)
-    assert [of(stack, name, "cgroups.sh")[0].variables["V1_FAILS"] for name in ("k8s", "worker")] == ["yes", "yes"]
-    assert of(stack, "registry", "cgroups.sh") == []
-    full["kubernetes"]["kubeadm"] = {"KubeletConfiguration": {"failCgroupV1": False}}
-    assert of(settings.parse(full), "k8s", "cgroups.sh")[0].variables["V1_FAILS"] == "no"
-
-
 def test_charts_only_where_this_computer_asks_for_them(stack: Stack, full: dict[str, Any]) -> None:
     assert needs.charts(stack) is None
     in_cluster = settings.parse(full | {"ci": {"runner": "kubernetes"}})

@@ -51,14 +51,6 @@ def test_memory(machine: Machine) -> None:
     assert (less.level, less.wanted) == ("refused", "8320 MiB for GitLab and BIND")
 
 
-@pytest.mark.parametrize(
-    ("filesystem", "fails", "level"), [("cgroup2fs", "yes", "ok"), ("tmpfs", "no", "ok"), ("tmpfs", "yes", "refused")]
-)
-def test_cgroups(machine: Machine, filesystem: str, fails: str, level: str) -> None:
-    machine.fake("stat", f"echo {filesystem}")
-    assert [each.level for each in found(machine, "cgroups.sh", V1_FAILS=fails)] == [level]
-
-
 def test_ports(machine: Machine) -> None:
     """One that answers, one that nobody has, and one that a firewall drops: `timeout` ends that."""
     machine.fake("timeout", 'shift; case "$*" in *192.0.2.9*) exit 124 ;; *) exec "$@" ;; esac')
@@ -96,7 +88,7 @@ def curl(machine: Machine, hub: str, file: str) -> None:
     """A curl that does these for the two sources."""
     machine.fake("curl", f'case "$*" in *hub.example*) {hub} ;; *) {file} ;; esac')
     machine.fake("uname", "echo x86_64")
-    machine.fake("systemctl", "true")
+    machine.fake("systemctl", "exit 1")  # neither engine is there
 
 
 @pytest.mark.parametrize(
@@ -138,6 +130,31 @@ def test_an_engines_proxy_is_used(machine: Machine) -> None:
     machine.fake("systemctl", "echo 'Environment=A=b HTTPS_PROXY=http://proxy.corp:3128'")
     found(machine, "sources.sh", SOURCES=SOURCES)
     assert all("-x http://proxy.corp:3128" in call for call in machine.calls if call.startswith("curl"))
+
+
+def test_without_curl_the_port_is_tried(machine: Machine) -> None:
+    machine.fake("systemctl", "exit 1")
+    script = changed(machine, "sources.sh", ("command -v curl", "command -v no-curl-here"))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        ports = server.getsockname()[1], unused.getsockname()[1]
+        words = [f"registry|https://127.0.0.1:{port}/v2/|x" for port in ports]
+        done = machine.run(script, SOURCES=" ".join([*words, "file|https://nowhere.invalid/x|x"]))
+    assert [(each.level, each.found.partition(": ")[2]) for each in findings("dns", done.stdout)] == [
+        ("ok", "reached; not asked further, as there is no curl"),
+        ("refused", f"no connection to 127.0.0.1 port {ports[1]}"),
+        ("refused", "Could not resolve host: nowhere.invalid"),
+    ]
+
+
+def test_what_has_begun_is_only_warned_of(machine: Machine) -> None:
+    """The resource's own removal is on the machine then (host/scripts/run.sh)."""
+    curl(machine, "echo 404", "echo 404")
+    text = (SCRIPTS / "sources.sh").read_text()
+    begun = machine.root / "begun.sh"
+    begun.write_text("BEGUN=yes\n" + text)
+    done = machine.run(begun, SOURCES=SOURCES)
+    assert [each.level for each in findings("dns", done.stdout)] == ["warning", "warning"]
 
 
 APT = "/usr/lib/apt/apt-helper"
