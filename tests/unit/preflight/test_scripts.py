@@ -7,10 +7,13 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import settings
 from components.host import Finding, findings
+from components.host.shell import looking
 from preflight.plan import SCRIPTS
 from tests.unit.conftest import ROOT
 from tests.unit.scripts import Machine
@@ -209,6 +212,16 @@ def test_apt_really_prints_where_it_would_go(machine: Machine) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "'http://nowhere.invalid/debian/dists/bookworm/InRelease'" in done.stdout
     assert not [path for path in lists.rglob("*") if path.is_file()]
+
+
+def test_a_script_itself_heeds_what_the_settings_ignore(machine: Machine, good: dict[str, Any]) -> None:
+    """Its own check ends an installation where the preflight does not look."""
+    script = machine.root / "check.sh"
+    script.write_text("refuse memory little much 'buy some'\nrefuse 'disk /var' small large 'buy one'\n")
+    good["hosts"]["dns"]["ignore"] = ["port 53 of x", "disk /var"]
+    variables = looking(settings.parse(good).machines["dns"])
+    seen = findings("dns", machine.run(script, **variables).stdout)
+    assert [(each.what, each.level) for each in seen] == [("memory", "refused"), ("disk /var", "warning")]
 
 
 def test_apts_locks_are_told(machine: Machine, tmp_path: Path) -> None:
