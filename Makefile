@@ -1,6 +1,6 @@
 # The lab and the checks. Everything goes through lab/bootstrap.sh, which installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit scripts standins charts lint test test-lab test-full bench bench-nodes bench-push
+.PHONY: help up preview down lab-save lab-load lab-states lab-forget shell status unit scripts standins charts lint test test-lab test-full bench bench-nodes bench-push preflight
 LAB := lab/bootstrap.sh
 PYTHON := $(LAB) --python
 
@@ -13,6 +13,9 @@ up: ## bring up the lab and stack dev; again: continues, or changes nothing; GIT
 
 preview: ## what `pulumi up` would do to stack dev
 	@$(LAB) preview
+
+preflight: ## look at the machines of stack dev, change nothing: what `pulumi up` would refuse or warn of
+	@$(LAB) preflight
 
 down: ## remove the lab; caches stay
 	@$(LAB) down

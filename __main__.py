@@ -10,6 +10,7 @@ import datetime
 import pulumi
 
 import faststart  # noqa: F401 - first, for what it does
+import preflight
 from components.auto_devops_project import AutoDevOpsProject, Delivery, make_projects
 from components.ca import CA, CaArgs
 from components.ci_images import CiImages, CiImagesArgs
@@ -23,6 +24,9 @@ from components.site import Site
 from settings.load import KEPT_REPOSITORIES, PROJECTS, load
 
 stack = load()
+if not pulumi.runtime.is_dry_run():
+    # All machines, before the first resource: what cannot become what it is asked to be ends this here.
+    preflight.require(stack)
 today = datetime.datetime.now(datetime.UTC).date()
 
 # Every machine, reached with its pinned host key.

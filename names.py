@@ -19,6 +19,8 @@ MOVED_SSH_PORT = 2222
 
 PLATFORM = "auto-devops"
 """What is the platform's own is called so: its namespace in the cluster, its images' group in the registry."""
+METRICS_SERVER = f"metrics-server.{PLATFORM}.svc"
+"""The cluster's own, for its API server."""
 RUNNER_NAMESPACE = "gitlab-runner"
 RUNNER_CONTAINER = "gitlab-runner"
 """The runner on GitLab's machine."""

@@ -167,6 +167,7 @@ class Place:
                 **dev["auto-devops:mirrors"],
                 "caCertificateFile": str(self._directory / "mirror.crt"),
             },
+            "auto-devops:preflight": {"enabled": False},  # there is no machine to look at
             "auto-devops:projects": [
                 {"group": f"group-{number // 5}", "name": f"project-{number}", "pipeline": pipeline, "source": source}
                 for number, (pipeline, source) in zip(range(projects), itertools.cycle(SOURCES.items()), strict=False)

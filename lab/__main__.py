@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help=f"make everything anew, also where state `{states.UP}` would do"
     )
     commands.add_parser("preview", help="what `pulumi up` would do")
+    preflight = commands.add_parser("preflight", help="what would keep the machines from becoming stack dev")
+    preflight.add_argument("--json", action="store_true", help="everything that was found, for programs")
     commands.add_parser("down", help="remove the lab; caches stay")
     commands.add_parser("status", help="what runs, and which tools are used")
     commands.add_parser("verify", help="check the stack from the workstation")
@@ -111,6 +113,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             _run(_prepared("make preview"))
             status.show_tools()
             return stack.run(["preview"])
+        case "preflight":
+            return stack.preflight(["--json"] if chosen.json else [])
         case "down":
             with _alone():
                 if not teardown.run():

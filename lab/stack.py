@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,6 +95,13 @@ def run(arguments: Sequence[str]) -> int:
     words = command(arguments)
     process = subprocess.run(words, env={**os.environ, **environment()}, cwd=paths.REPOSITORY, check=False)
     return process.returncode
+
+
+def preflight(arguments: Sequence[str]) -> int:
+    """Look at the stack's machines as its user would, in the foreground; the exit status."""
+    _check_prepared()
+    words = [sys.executable, "-m", "preflight", "--stack", STACK, "--config-file", str(paths.STACK_CONFIG), *arguments]
+    return subprocess.run(words, env={**os.environ, **environment()}, cwd=paths.REPOSITORY, check=False).returncode
 
 
 def up(log: StepLog) -> str:

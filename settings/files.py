@@ -30,12 +30,20 @@ def require_public_key(text: str) -> None:
 
 def read(path: Path, key: str, what: str, fix: str, report: Report) -> str | None:
     """The text of a file; None if there is none, which is told as a problem of `key`."""
+    data = read_bytes(path, key, what, fix, report)
     try:
-        return path.read_text()
-    except FileNotFoundError:
-        report(Problem(key, f"{path}, which does not exist", what, fix))
+        return None if data is None else data.decode()
     except UnicodeDecodeError:
         report(Problem(key, f"{path}, which is not a text file", what, f"convert it to PEM, then {fix}"))
+    return None
+
+
+def read_bytes(path: Path, key: str, what: str, fix: str, report: Report) -> bytes | None:
+    """The content of a file; None if there is none, which is told as a problem of `key`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        report(Problem(key, f"{path}, which does not exist", what, fix))
     except OSError as error:
         report(Problem(key, f"{path}, which cannot be read: {error.strerror}", what, f"ls -l {path}; {fix}"))
     return None
@@ -105,22 +113,29 @@ def known_keys(entry: str, known_hosts: Path) -> dict[str, str]:
 
 
 def certificates(path: Path, key: str, report: Report) -> list[x509.Certificate]:
-    """All certificates of a PEM file; empty where there is none. One that is not valid today is told, too."""
-    text = read(path, key, "a PEM certificate", set_command(key, "FILE"), report)
-    if text is None:
+    """All certificates of a PEM file, or that of a DER file; empty where there is none.
+
+    One that is not valid today is told, too.
+    """
+    data = read_bytes(path, key, "a PEM certificate", set_command(key, "FILE"), report)
+    if data is None:
         return []
     try:
-        found = x509.load_pem_x509_certificates(text.encode())
+        if b"-----BEGIN" in data:
+            found = x509.load_pem_x509_certificates(data)
+        else:
+            found = [x509.load_der_x509_certificate(data)]
     except ValueError:
         nothing = f"{path}, in which there is no PEM certificate"
         report(Problem(key, nothing, "-----BEGIN CERTIFICATE----- ...", set_command(key, "FILE")))
         return []
     for certificate in found:
-        _require_valid(certificate, path, key, report)
+        require_valid(certificate, path, key, report)
     return found
 
 
-def _require_valid(certificate: x509.Certificate, path: Path, key: str, report: Report) -> None:
+def require_valid(certificate: x509.Certificate, path: Path, key: str, report: Report) -> None:
+    """Tells where a certificate is not valid now."""
     now = datetime.datetime.now(datetime.UTC)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if end <= now:
@@ -129,6 +144,11 @@ def _require_valid(certificate: x509.Certificate, path: Path, key: str, report: 
     elif start > now:
         found = f"{path}, which is valid only from {start:%Y-%m-%d %H:%M} UTC"
         report(Problem(key, found, "a certificate that is valid now", "check this computer's clock: date -u"))
+
+
+def is_valid(certificate: x509.Certificate) -> bool:
+    """Whether it is valid now."""
+    return certificate.not_valid_before_utc <= datetime.datetime.now(datetime.UTC) < certificate.not_valid_after_utc
 
 
 def is_ca(certificate: x509.Certificate) -> bool:

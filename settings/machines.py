@@ -51,6 +51,9 @@ class JumpSettings(Section):
         return ("ssh", "-p", str(self.port), f"{self.user or user}@{self.address}")
 
 
+FindingName = Annotated[str, matching(r"[^:\x00-\x1f]+", "the name of a finding, such as memory (no colon in it)")]
+
+
 class SshSettings(Section):
     """How to reach the machines, unless a machine says otherwise."""
 
@@ -101,6 +104,12 @@ class HostSettings(Section):
         "`destroy` leaves them, whatever `keepData` says",
         examples=['["/srv/gitlab"]'],
     )
+    ignore: list[FindingName] = Field(
+        default_factory=list,
+        description="what the checks before `up` may find on the machine without ending it, by the names that they "
+        "report: a refusal becomes a warning",
+        examples=['["memory"]'],
+    )
 
 
 Hosts = Mapping[str, HostSettings | None]
@@ -124,7 +133,8 @@ class Machine:
     """What is needed to reach one machine: everything resolved, the key's text read. `host_key` is "type base64".
 
     Without a `private_key` the SSH agent has it. `adopt` are directories with data of somebody else's that the stack
-    may use. Where sshd moves to `port`, `moves_from` is where it is at first; it stays there if `keeps_old_port`.
+    may use, `ignore` the findings that end nothing. Where sshd moves to `port`, `moves_from` is where it is at first;
+    it stays there if `keeps_old_port`.
     """
 
     name: str
@@ -136,6 +146,7 @@ class Machine:
     host_key: str
     jump: Jump | None = None
     adopt: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     moves_from: int | None = None
     keeps_old_port: bool = False
 
@@ -190,6 +201,7 @@ def read(ssh: SshSettings, hosts: Hosts, movable: Collection[str], report: Repor
                 host_key,
                 jump,
                 tuple(host.adopt),
+                tuple(host.ignore),
             )
     return machines
 

@@ -22,6 +22,7 @@ from settings.kinds import LABEL, Domain, Section
 from settings.kubernetes import KubernetesSettings
 from settings.machines import Hosts, HostSettings, SshSettings
 from settings.mirrors import MirrorSettings
+from settings.preflight import PreflightSettings
 from settings.problems import Problem, Report, problems_of, set_command, shape, shown, unknown_key
 from settings.projects import Projects, ProjectSettings
 from settings.registry import DockerSettings, RegistrySettings
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "kubernetes": KubernetesSettings,
     "ci": CiSettings,
     "mirrors": MirrorSettings,
+    "preflight": PreflightSettings,
 }
 """The keys whose values are one object each."""
 HOSTS, PROJECTS = "hosts", "projects"
@@ -70,6 +72,7 @@ class Partial:
     kubernetes: KubernetesSettings | None
     ci: CiSettings | None
     mirrors: MirrorSettings | None
+    preflight: PreflightSettings | None
 
     @property
     def roles(self) -> dict[str, str | None]:
@@ -115,6 +118,7 @@ def read(config: Mapping[str, Any], secret_keys: Collection[str], report: Report
         kubernetes=reader.section("kubernetes", KubernetesSettings),
         ci=reader.section("ci", CiSettings),
         mirrors=reader.section("mirrors", MirrorSettings),
+        preflight=reader.section("preflight", PreflightSettings),
     )
     reader.refuse_the_rest()
     return partial

@@ -11,18 +11,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from names import Names
+from names import METRICS_SERVER, Names
 from settings import ca, dns, gitlab, kubernetes, machines, mirrors, placement, projects, sections
-from settings.ca import CaSettings, OwnCa
+from settings.ca import CaSettings, OwnCa, Served
 from settings.ci import CiSettings
 from settings.dns import DnsSettings
 from settings.gitlab import GitLabSettings
 from settings.kubernetes import KubernetesSettings
 from settings.machines import Machine
 from settings.mirrors import Downloads
+from settings.preflight import PreflightSettings
 from settings.problems import Problem, set_command
 from settings.projects import ProjectSettings
 from settings.registry import DockerSettings, RegistrySettings
+from settings.sections import Partial
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Stack:
     machines: Mapping[str, Machine]
     own_ca: OwnCa | None
     downloads: Downloads
+    preflight: PreflightSettings
 
     @property
     def domain(self) -> str:
@@ -97,7 +100,7 @@ def parse(
     projects.check(partial.projects, branches or {}, report)
     if partial.has_all_projects:
         projects.check_kept(kept_repositories, partial.projects, report)
-    own_ca = ca.check(partial.ca, report) if partial.ca else None
+    own_ca = ca.check(partial.ca, _served(partial), report) if partial.ca else None
     mirror_ca = mirrors.check(partial.mirrors, report) if partial.mirrors else None
     placement.check(partial, report)
     reached = placement.machines(partial, report)
@@ -117,6 +120,7 @@ def parse(
         or partial.kubernetes is None
         or partial.ci is None
         or partial.mirrors is None
+        or partial.preflight is None
     ):
         raise SettingsError(problems)
     return Stack(
@@ -133,4 +137,16 @@ def parse(
         machines=reached,
         own_ca=own_ca,
         downloads=Downloads(partial.mirrors, mirror_ca, partial.docker.registry_mirrors or partial.mirrors.docker_hub),
+        preflight=partial.preflight,
     )
+
+
+def _served(partial: Partial) -> Served:
+    """What the CA's certificates are for (the calls of `issue_server` in the components)."""
+    if not partial.domain:
+        return [], []
+    names = Names(partial.domain).wildcards
+    if partial.roles["kubernetes"]:
+        names = [*names, METRICS_SERVER]
+    hosts = [partial.hosts.get(name) for name in partial.roles.values() if name]
+    return names, [host.address for host in hosts if host]

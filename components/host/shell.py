@@ -84,8 +84,9 @@ NO_ROOT = {"no-root.sh": text(SCRIPTS / "no-root.sh")}
 
 
 def looking(machine: Machine) -> dict[str, str]:
-    """What every check has in its environment: the directories that may be adopted, if there are any."""
-    return {"ADOPT": ":".join(machine.adopt)} if machine.adopt else {}
+    """What every check has in its environment: the directories that may be adopted, and what may be found, if any."""
+    given = {"ADOPT": machine.adopt, "IGNORE": machine.ignore}
+    return {name: ":".join(values) for name, values in given.items() if values}
 
 
 def _resolved(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:

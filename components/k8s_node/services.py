@@ -17,7 +17,7 @@ from components.host import Script
 from components.secrets import secret
 from components.site import Site
 from components.templates import render
-from names import PLATFORM
+from names import METRICS_SERVER, PLATFORM
 from settings.kubernetes import KubernetesSettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -65,7 +65,7 @@ class Services:
         wildcard = ca.issue_server(
             f"{name}-wildcard", self.site.names.kubernetes_wildcards, [self.address], parent=self.cluster
         )
-        metrics = ca.issue_server(f"{name}-metrics", [f"metrics-server.{PLATFORM}.svc"], parent=self.cluster)
+        metrics = ca.issue_server(f"{name}-metrics", [METRICS_SERVER], parent=self.cluster)
         self._release(
             "ingress",
             {

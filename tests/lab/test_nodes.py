@@ -46,7 +46,8 @@ def test_an_unreachable_mirror_is_told(lab: Lab, bare: object) -> None:
         output = refused_as_worker(lab)
     finally:
         lab.config("mirrors.kubernetes", usual)
-    assert f"error on {NODE}: https://nowhere.lab.internal/k8s/release/v1.36.3/bin/linux/amd64/kubeadm.sha256" in output
+    assert f"{NODE} ({WORKERS[NODE]}): download from nowhere.lab.internal" in output
+    assert "https://nowhere.lab.internal/k8s/release/v1.36.3/bin/linux/amd64/kubeadm.sha256" in output
     assert "mirrors.kubernetes" in output
 
 

@@ -25,6 +25,7 @@ from pulumi.runtime.proto import source_pb2
 
 import faststart  # noqa: F401 - before the SDKs, as in the program
 from components.host.bundle import unpack
+from preflight import looking
 from settings import Stack, files
 from settings.load import load
 from tests.unit import recording
@@ -80,6 +81,14 @@ def _registered_without_stack_trace() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_machine_is_looked_at() -> Iterator[None]:
+    """The program looks at its machines first; here there are none. Tests of that call what they test by its module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(looking, "look", lambda stack, patience, tell: [])
         yield
 
 
@@ -304,6 +313,23 @@ def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:
 
 
 Certify = Callable[..., tuple[Path, Path]]
+CA_USAGE = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    **dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    ),
+)
+"""What a CA's key is for."""
 
 
 @pytest.fixture
@@ -321,6 +347,8 @@ def certify(tmp_path: Path) -> Certify:
             .not_valid_before(end - datetime.timedelta(days=4000))
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(CA_USAGE, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         paths = tmp_path / f"{name}.crt", tmp_path / f"{name}.key"

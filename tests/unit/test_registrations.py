@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tests.unit.conftest import ROOT, TODAY, Run, good_settings, unpacked
+from tests.unit.conftest import CA_USAGE, ROOT, TODAY, Run, good_settings, unpacked
 from tests.unit.recording import Recorder, Registered, Secret
 
 
@@ -191,13 +191,15 @@ def _replacements(keys: Path, directory: Path) -> dict[str, str]:
 
 def _ca(directory: Path, name: str) -> tuple[Path, Path]:
     """A CA's certificate and key in `directory`."""
-    # Ed25519 signs without chance: the same certificate in every run, and so the same tags of the images it is in.
-    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    # Signed without chance: the same certificate in every run, and so the same tags of the images it is in.
+    key = ec.derive_private_key(12, ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), 1, TODAY, TODAY + datetime.timedelta(days=3650))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, None)
+        .add_extension(CA_USAGE, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     files = directory / f"{name}.crt", directory / f"{name}.key"
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -26,6 +26,12 @@ BAD: dict[str, Bad] = {
         "rename",
     ),
     "adopting a system's directory": (put("hosts.k8s.adopt", ["/etc"]), "hosts.k8s.adopt[0]", "two levels", "adopt"),
+    "ignoring something with a colon": (
+        put("hosts.k8s.ignore", ["k8s: memory"]),
+        "hosts.k8s.ignore[0]",
+        "the name of a finding",
+        "ignore",
+    ),
     "address missing": (
         drop("hosts.k8s.address"),
         "hosts.k8s.address",

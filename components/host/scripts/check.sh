@@ -49,6 +49,17 @@ if [ "$busy" = no ] && [ -n "$(dpkg --audit 2>/dev/null)" ] && [ "$BEGUN" = no ]
   refuse packages "an installation that was interrupted: $(dpkg --audit | awk '/^ / { print $1 }' | tr '\n' ' ')" "dpkg --audit to print nothing" \
     "on $HOST_NAME: dpkg --configure -a"
 fi
+# apt and dpkg lock by fcntl (apt 2.6.1, apt-pkg/contrib/fileutl.cc, GetLock), which /proc/locks tells by inode and process. A
+# lock of somebody in another container has no process here.
+for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
+  if [ ! -e "$lock" ]; then continue; fi
+  holder=$(awk -v end=":$(stat -c %i "$lock")" '$2 == "POSIX" && $5 > 0 && substr($6, length($6) - length(end) + 1) == end { print $5; exit }' /proc/locks)
+  if [ -n "$holder" ]; then
+    warn "apt lock" "held by $(cat "/proc/$holder/comm" 2>/dev/null || echo another) (process $holder)" \
+      "nobody's; an installation waits for it for up to ten minutes" "on $HOST_NAME: wait for process $holder to end"
+    break
+  fi
+done
 if command -v cloud-init >/dev/null && [ "$(timeout 5 cloud-init status 2>/dev/null | awk '$1 == "status:" { print $2 }')" = running ]; then
   warn cloud-init "still at work" "it to have ended; it may install packages and rewrite files" "on $HOST_NAME: cloud-init status --wait"
 fi

@@ -9,8 +9,11 @@ ok() { finding ok "$1" "$2" '' ''; }
 # warn WHAT FOUND WANTED HOW-TO-FIX: worth knowing; nothing ends for it.
 warn() { finding warning "$@"; }
 
-# refuse WHAT FOUND WANTED HOW-TO-FIX: this machine cannot become what it is asked to be; nothing is changed on it.
-refuse() { finding refused "$@"; }
+# refuse WHAT FOUND WANTED HOW-TO-FIX: this machine cannot become what it is asked to be; nothing is changed on it. What
+# hosts.<machine>.ignore names is told as a warning.
+refuse() {
+  if [[ ":${IGNORE:-}:" == *":$1:"* ]]; then finding warning "$@"; else finding refused "$@"; fi
+}
 
 # finding LEVEL WHAT FOUND WANTED FIX: a line whose fields are separated by the character made for it, which no field has,
 # nor any other that ends a line somewhere.

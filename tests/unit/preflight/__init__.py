@@ -1,0 +1,1 @@
+"""The look at machines before anything is changed."""
