@@ -13,6 +13,7 @@ from asyncssh.public_key import decode_ssh_public_key
 
 from components.host import Finding
 from names import bracketed
+from settings.machines import Jump
 
 
 class NotReached(Exception):
@@ -32,7 +33,7 @@ class Server:
     port: int
     user: str
     setting: str
-    jump: object = None
+    jump: Jump | None = None
 
     @property
     def place(self) -> str:
@@ -47,8 +48,7 @@ class Server:
     @property
     def command(self) -> str:
         """How a person would try it."""
-        user, address, port = (getattr(self.jump, name, "") for name in ("user", "address", "port"))
-        jump = f"-J {user}@{bracketed(address)}:{port} " if self.jump else ""
+        jump = f"-J {self.jump.user}@{bracketed(self.jump.address)}:{self.jump.port} " if self.jump else ""
         return f"ssh {jump}-p {self.port} {self.user}@{self.address}"
 
     def refused(self, found: str, wanted: str, fix: str, *, passing: bool = False) -> NotReached:

@@ -9,9 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -208,11 +206,11 @@ def test_root_needs_no_sudo(sshd: Sshd) -> None:
     assert real.finished(ssh.root(None, sshd.other(user="root"))) is None  # type: ignore[arg-type]
 
 
-def behind(sshd: Sshd, **changes: Any) -> Machine:
-    """This computer, through itself; a jump host that differs in `changes`."""
+def behind(sshd: Sshd, *, port: int | None = None, host_key: str | None = None) -> Machine:
+    """This computer, at `port`, through itself, where `host_key` is pinned."""
     there = sshd.machine
-    jump = Jump(there.address, there.user, there.port, there.private_key, there.passphrase, there.host_key)
-    return replace(there, jump=replace(jump, **changes))
+    jump = Jump(there.address, there.user, there.port, there.private_key, there.passphrase, host_key or there.host_key)
+    return sshd.other(jump=jump, port=port or there.port)
 
 
 def test_through_a_jump_host(sshd: Sshd) -> None:
@@ -225,9 +223,7 @@ def test_a_jump_host_with_another_key(sshd: Sshd, tmp_path: Path) -> None:
 
 
 def test_a_machine_that_the_jump_host_does_not_reach(sshd: Sshd) -> None:
-    machine = behind(sshd)
-    object.__setattr__(machine, "port", real.free_port())
-    found = refused(machine)
+    found = refused(behind(sshd, port=real.free_port()))
     assert (
         "from the jump host" in found.found and f"ssh -J {getpass.getuser()}@127.0.0.1:{sshd.machine.port}" in found.fix
     )

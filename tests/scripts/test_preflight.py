@@ -7,16 +7,14 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import settings
 from components.host import Finding, findings
 from components.host.shell import looking
 from preflight.plan import SCRIPTS
-from tests.scripts.machine import Machine
-from tests.unit.conftest import ROOT
+from settings import machines
+from tests.scripts.machine import ROOT, Machine
 
 
 @pytest.fixture
@@ -214,13 +212,12 @@ def test_apt_really_prints_where_it_would_go(machine: Machine) -> None:
     assert not [path for path in lists.rglob("*") if path.is_file()]
 
 
-def test_a_script_itself_heeds_what_the_settings_ignore(machine: Machine, good: dict[str, Any]) -> None:
+def test_a_script_itself_heeds_what_the_settings_ignore(machine: Machine) -> None:
     """Its own check ends an installation where the preflight does not look."""
     script = machine.root / "check.sh"
     script.write_text("refuse memory little much 'buy some'\nrefuse 'disk /var' small large 'buy one'\n")
-    good["hosts"]["dns"]["ignore"] = ["port 53 of x", "disk /var"]
-    variables = looking(settings.parse(good).machines["dns"])
-    seen = findings("dns", machine.run(script, **variables).stdout)
+    dns = machines.Machine("dns", "192.0.2.1", "root", 22, None, None, "", ignore=("port 53 of x", "disk /var"))
+    seen = findings("dns", machine.run(script, **looking(dns)).stdout)
     assert [(each.what, each.level) for each in seen] == [("memory", "refused"), ("disk /var", "warning")]
 
 
