@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 FIRST, AGAIN = 1.0, 5.0
-"""Seconds until the first line of a machine, and between two of the same words."""
+"""Seconds until the first line of a machine, and between two of them."""
 
 
 class Progress:
@@ -17,7 +17,7 @@ class Progress:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell, self._started = tell, time.monotonic()
         self._waiting: dict[str, str] = {}
-        self._told: dict[str, tuple[str, float]] = {}
+        self._told: dict[str, float] = {}
 
     def at(self, machine: str, what: str) -> None:
         """The machine has come to `what`."""
@@ -43,8 +43,7 @@ class Progress:
         while True:
             now = time.monotonic()
             for machine, what in self._waiting.items():
-                words, when = self._told.get(machine, ("", 0.0))
-                if words != what or now - when >= AGAIN:
-                    self._told[machine] = (what, now)
+                if machine not in self._told or now - self._told[machine] >= AGAIN:
+                    self._told[machine] = now
                     self._tell(f"preflight: {machine}: {what} ({now - self._started:.0f} s)")
             await asyncio.sleep(0.5)

@@ -168,6 +168,20 @@ def test_a_quick_machine_is_not_told() -> None:
     assert told == ["preflight: slow: connecting (1 s)"]
 
 
+def test_a_machine_is_told_at_most_every_five_seconds() -> None:
+    told: list[str] = []
+
+    async def run() -> None:
+        progress = Progress(told.append)
+        async with progress.shown():
+            for step in range(9):
+                progress.at("slow", f"step {step}")
+                await asyncio.sleep(0.3)
+
+    real.finished(run())
+    assert len(told) == 1
+
+
 def finds(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> list[float]:
     """The look comes to this; the patience of each look."""
     asked: list[float] = []
