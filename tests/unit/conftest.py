@@ -42,17 +42,22 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+@pytest.fixture(scope="session")
+def home_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for the packages below as well: what the program registered for one test is looked at by another's."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture(scope="package", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(home_directory: Path) -> Iterator[Path]:
     """The program writes below the user's home; here that is another. Not in the lab's tests of the same session.
 
     Nor is there an SSH agent, whoever runs the tests.
     """
-    directory = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(directory))
+        patch.setenv("HOME", str(home_directory))
         patch.delenv("SSH_AUTH_SOCK", raising=False)
-        yield directory
+        yield home_directory
 
 
 @pytest.fixture(scope="package", autouse=True)
