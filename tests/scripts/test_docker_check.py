@@ -176,3 +176,14 @@ def test_a_restart_is_announced_where_it_cannot_be_avoided(machine: Engine) -> N
     machine.user_has("docker.io", {"live-restore": False}, "theirs")
     found = machine.check()
     assert found["containers"].level == "warning" and "theirs" in found["containers"].found
+
+
+def test_options_that_nothing_can_read_yet_are_no_obstacle(machine: Engine) -> None:
+    """A minimal machine has neither jq nor Python; the installation brings jq and looks again."""
+    machine.user_has(daemon={"log-driver": "journald"})
+    path = only(machine, "ss", "du", "cat", "seq", "getent", "ip", "awk", "ps")
+    (machine.root / "bin/jq").unlink(missing_ok=True)
+    found = machine.check(PATH=path)
+    (unread,) = [finding for what, finding in found.items() if what.endswith("daemon.json")]
+    assert unread.level == "warning" and "jq" in unread.wanted
+    assert not [finding for finding in found.values() if finding.level == "refused"]

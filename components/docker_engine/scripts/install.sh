@@ -29,6 +29,13 @@ fi
 # A restart below finds the user's daemon.json as the user has it, whatever became of an earlier run.
 if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
+# Of another owner: it goes also where the engine stays.
+readable=no
+if command -v jq >/dev/null || command -v python3 >/dev/null; then readable=yes; fi
+install_packages docker-options jq
+# What the check could not read before.
+if [ "$readable" = no ] && [ -s /etc/docker/daemon.json ]; then heed "$(dirname "$FILES")/check.sh"; fi
+
 if ! installed docker-ce; then
   packages=(docker.io iptables)
   # With AppArmor in the kernel but not its parser, the engine cannot start any container.
@@ -43,9 +50,6 @@ if ! command -v docker >/dev/null; then
   fail "an engine without the docker command" "docker to be on $(hostname)'s path" \
     "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
 fi
-# Of another owner: it goes also where the engine stays.
-install_packages docker-options jq
-
 mkdir -p "$directory"
 chmod 700 "$directory"
 if [ -n "$TLS_PORT" ]; then

@@ -219,6 +219,7 @@ if there docker.io; then
   systemctl start docker # somebody needs it, as remove_packages has said
 else
   rm -f /var/lib/docker/nuke-graph-directory.sh
+  # shellcheck disable=SC2034 # for apt_remove
   log=$(mktemp)
   if [ "$configured" = no ]; then apt_remove purge docker.io; fi
   if ! adopted "$root"; then
