@@ -169,9 +169,12 @@ def test_another_private_key_is_refused(start: Start, machine: Machine) -> None:
 
 @pytest.mark.full
 def test_the_private_key_and_secret_input_are_secret_in_the_state(start: Start, machine: Machine) -> None:
-    key = pulumi.Output.secret(machine.private_key)
-    stdin = pulumi.Output.secret("a password")
-    stack = start(command(machine, connection=machine.connection(private_key=key), create="wc -c", stdin=stdin))
+    def program() -> None:
+        connection = machine.connection(private_key=pulumi.Output.secret(machine.private_key))
+        stdin = pulumi.Output.secret("a password")
+        remote.Command("command", connection=connection, create="wc -c", stdin=stdin)
+
+    stack = start(program)
     stack.up()
     assert machine.private_key.splitlines()[1] not in stack.text()
     assert "a password" not in stack.text()
