@@ -102,13 +102,13 @@ def test_a_bare_machine_is_bare_again(node: Node) -> None:
     assert not (node.root / "opt/cni").exists() and not (node.root / "etc/containerd/certs.d").exists()
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_what_was_there_is_there_again(node: Node, times: int) -> None:
+@pytest.mark.parametrize(("times", "name_server"), [(1, "10.0.0.1"), (2, "10.0.0.1"), (2, "")])
+def test_what_was_there_is_there_again(node: Node, times: int, name_server: str) -> None:
     for path, text in THEIRS.items():
         node.write(path, text, 0o755 if "/bin/" in path else 0o644)
     before = node.snapshot()
     for _ in range(times):
-        node.prepare()
+        node.prepare(NAME_SERVER=name_server)
     assert "Kubernetes" in (node.root / "usr/local/bin/kubectl").read_text()
     assert (node.root / "opt/cni/bin/bridge").read_text() == "our bridge"
     assert "mirror.example" in (node.root / "etc/containerd/certs.d/docker.io/hosts.toml").read_text()
