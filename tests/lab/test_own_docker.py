@@ -8,7 +8,9 @@ import pytest
 
 from tests.lab.driver import DOMAIN, Lab, difference
 
-pytestmark = pytest.mark.state("bare", changes=True)
+# Each case needs a stack of its own, from bare machines to destroy: too long for `make test-lab`. What scripts do with somebody's
+# engine is in tests/scripts/test_docker_*.py as well.
+pytestmark = [pytest.mark.state("bare", changes=True), pytest.mark.full]
 
 IMAGE = "mine/sleep:1"
 # An image without a registry: a program of the machine's, and what it is linked with.
@@ -42,7 +44,6 @@ def since(lab: Lab) -> str:
     return on(lab, "docker inspect --format '{{.State.StartedAt}} {{.State.Pid}} {{.State.Running}}' theirs")
 
 
-@pytest.mark.full
 def test_a_name_that_is_taken_is_said_before_any_change(lab: Lab, theirs: dict[str, list[str]]) -> None:
     on(lab, f"docker create --name nginx {IMAGE}")
     try:
@@ -73,7 +74,6 @@ def test_the_users_engine_lives_through_the_stack(lab: Lab, theirs: dict[str, li
     assert on(lab, "docker image ls --format '{{.Repository}}:{{.Tag}}'") == IMAGE
 
 
-@pytest.mark.full
 def test_an_engine_of_the_stacks_stays_with_what_is_somebodys(lab: Lab) -> None:
     """The engine of GitLab's machine came with the stack; its user has put a volume into it since."""
     lab.lab("up").succeeded()
