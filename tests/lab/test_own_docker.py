@@ -8,8 +8,8 @@ import pytest
 
 from tests.lab.driver import DOMAIN, Lab, difference
 
-# Each case needs a stack of its own, from bare machines to destroy: too long for `make test-lab`. What the scripts do with
-# somebody's engine is in tests/scripts/test_docker_*.py as well.
+# Each case needs a stack of its own, from bare machines to destroy: too long for `make test-lab`. What the scripts do
+# is in tests/scripts/test_docker_*.py as well.
 pytestmark = [pytest.mark.state("bare", changes=True), pytest.mark.full]
 
 IMAGE = "mine/sleep:1"
