@@ -35,7 +35,9 @@ def reloading(machine: Engine) -> Iterator[Engine]:
     program = f"cd {root}; trap 'bash on-hup $$' HUP; echo $$ >pid; while :; do read -r -t 0.05 _ <>fifo || true; done"
     os.mkfifo(machine.root / "fifo")
     (machine.root / "pid").unlink()
-    with subprocess.Popen(["bash", "-c", program]) as process:
+    # A shell does not catch a signal that it was started to ignore, as below `nohup`.
+    command = ["env", "--default-signal=HUP", "bash", "-c", program]
+    with subprocess.Popen(command) as process:
         while not (machine.root / "pid").exists() or not machine.read("pid"):
             pass
         yield machine

@@ -31,6 +31,7 @@ from settings.load import load
 from tests.unit import recording
 
 ROOT = Path(__file__).resolve().parents[2]
+_LOOK = looking.look
 TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
 """The day on which the program is run. The periods in which tokens and kubeconfigs are renewed begin with it."""
 
@@ -86,14 +87,6 @@ def _registered_without_stack_trace() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
-        yield
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _no_machine_is_looked_at() -> Iterator[None]:
-    """The program looks at its machines first; here there are none. Tests of that call what they test by its module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looking, "look", lambda stack, patience, tell: [])
         yield
 
 
@@ -209,6 +202,9 @@ def run_with(
 
     with time_machine.travel(today), pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi, "export", recorder.export)
+        # The program looks at its machines first, and there are none; a test may have a look of its own.
+        if looking.look is _LOOK:
+            patch.setattr(looking, "look", lambda stack, patience, tell: [])
         program()
     return recorder
 

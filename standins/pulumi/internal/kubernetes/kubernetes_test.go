@@ -457,12 +457,18 @@ func TestAServiceAccountsTokenIsWaitedForAndTold(t *testing.T) {
 	filled := make(chan bool)
 	go func() { // the cluster's controller
 		defer close(filled)
-		for !server.saw("GET " + path) {
+		fill := func() bool { // once it is there: the first GET may have been before
+			server.mutex.Lock()
+			defer server.mutex.Unlock()
+			secret := server.objects[path]
+			if secret != nil {
+				secret["data"] = map[string]any{"ca.crt": "Q0E=", "token": "ZXk="}
+			}
+			return secret != nil
+		}
+		for !server.saw("GET "+path) || !fill() {
 			time.Sleep(time.Millisecond)
 		}
-		server.mutex.Lock()
-		defer server.mutex.Unlock()
-		server.objects[path]["data"] = map[string]any{"ca.crt": "Q0E=", "token": "ZXk="}
 	}()
 	created, err := p.create(t, token, news, false)
 	if err != nil {
