@@ -26,9 +26,12 @@ rm -f /run/netns/cni-*
 for interface in cni0 kube-ipvs0 kube-bridge; do
   if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi
 done
-# Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay: with networks of others, as podman has
-# them, the chains of the plugins are theirs, too; kubeadm's reset has asked the plugins to take back the pods' own.
-if compgen -G '/etc/cni/net.d/*' >/dev/null; then remove_rules -E 'KUBE-'; else remove_rules -E 'KUBE-|CNI-'; fi
+# Rules that name Kubernetes' or the CNI plugins' chains go, everyone else's stay. With networks of others, as podman has them,
+# the plugins' chains are theirs as long as one of a container is left (plugins v1.9.1, pkg/utils: CNI- or CNI-DN- and a hash):
+# kubeadm's reset has asked the plugins to take back the pods' own.
+kept=0
+if compgen -G '/etc/cni/net.d/*' >/dev/null; then kept=$(iptables-save | grep -cE '^:CNI-(DN-)?[0-9a-f]{20,} ' || true); fi
+if ((kept > 0)); then remove_rules -E 'KUBE-'; else remove_rules -E 'KUBE-|CNI-'; fi
 # The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
 remove_tree /var/lib/auto-devops-volumes
 for directory in /etc/kubernetes /var/lib/etcd /root/.kube/cache; do
