@@ -95,3 +95,29 @@ def test_without_networkd_there_is_nothing_for_it(node: Node) -> None:
     network(node, "true")
     assert not (node.root / "etc/systemd/networkd.conf.d").exists()
     assert not node.called("systemctl restart systemd-networkd")
+
+
+SHARED = ":CNI-HOSTPORT-DNAT - [0:0]\n-A OUTPUT -j CNI-HOSTPORT-DNAT\n:KUBE-SERVICES - [0:0]\n"
+OF_A_CONTAINER = ":CNI-DN-0123456789abcdef01234 - [0:0]\n"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "rules", "left"),
+    [
+        ("", SHARED, ""),
+        # A container of theirs has left, or never had a port: the chains that all plugins share serve nobody.
+        ("etc/cni/net.d/87-podman.conflist", SHARED, ""),
+        ("etc/cni/net.d/87-podman.conflist", SHARED + OF_A_CONTAINER, "CNI-"),
+    ],
+)
+def test_plugins_chains_stay_for_containers_of_others(node: Node, theirs: str, rules: str, left: str) -> None:
+    node.write("var/lib/auto-devops/kubernetes-begun")
+    if theirs:
+        node.write(theirs)
+    saved = node.write("saved", f"*nat\n{rules}COMMIT\n")
+    node.fake("iptables-save", f"cat {saved}")
+    node.fake("iptables-restore", f"cat >{node.root}/restored")
+    assert node.step("reset").returncode == 0
+    restored = (node.root / "restored").read_text()
+    assert "KUBE-" not in restored
+    assert ("CNI-" in restored) == bool(left)
