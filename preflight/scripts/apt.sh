@@ -34,14 +34,10 @@ for index in "${!sources[@]}"; do
   said=$(sed -n 's/^ *E: *//p; s/^ *Err:[0-9]* *//p' "$TMPDIR/apt-$index.log" | tail -n 1)
   found="$site: ${said:-no answer within 8 s}"
   # Of several, one may be left over from somebody's experiments; with none, no package comes at all.
-  if [ "$BEGUN" = no ] && [ "$missing" = "${#sources[@]}" ]; then
-    refuse "apt source" "$found" "one that answers" "$fix"
+  if [ "$missing" = "${#sources[@]}" ]; then
+    refuse_unless_begun "apt source" "$found" "one that answers" "$fix"
   else
     warn "apt source" "$found" "one that answers" "$fix"
   fi
 done
-if [ ${#sources[@]} = 0 ]; then
-  level=refuse
-  if [ "$BEGUN" = yes ]; then level=warn; fi
-  $level "apt source" none "at least one" "$fix"
-fi
+if [ ${#sources[@]} = 0 ]; then refuse_unless_begun "apt source" none "at least one" "$fix"; fi

@@ -6,7 +6,5 @@ read -r total < <(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo
 if ((total >= LEAST)); then
   ok memory "$total MiB"
 else
-  level=refuse
-  if [ "$BEGUN" = yes ]; then level=warn; fi
-  $level memory "$total MiB" "$WANTED MiB for $PARTS" "give $HOST_NAME more memory, or some of it to another machine"
+  refuse_unless_begun memory "$total MiB" "$WANTED MiB for $PARTS" "give $HOST_NAME more memory, or some of it to another machine"
 fi

@@ -28,8 +28,8 @@ for index in "${!lines[@]}"; do
     found=${said##*: }
     if [ "$(<"$TMPDIR/port-$index.status")" = 124 ]; then found="no answer within 3 s"; fi
     fix="open TCP $port from $HOST_NAME to $address; on $machine: nft list ruleset, or ufw status"
-    if [ "$BEGUN" = no ] && [ "$kind" = own ]; then
-      refuse "$what" "$found" "$service, without a firewall in between" "$fix"
+    if [ "$kind" = own ]; then
+      refuse_unless_begun "$what" "$found" "$service, without a firewall in between" "$fix"
     else
       warn "$what" "$found" "$service, without a firewall in between" "$fix"
     fi

@@ -67,8 +67,7 @@ for index in "${!words[@]}"; do
     case "$said" in [0-9][0-9][0-9]) found="$url: HTTP status $said" ;; esac
     wanted="it to be there for $HOST_NAME"
     if [ "$kind" = registry ]; then wanted="a registry that answers $HOST_NAME"; fi
-    if [ "$BEGUN" = no ]; then level=refuse; else level=warn; fi
-    $level "$what" "$found" "$wanted" "on $HOST_NAME: curl -I $url; or a mirror of it in $setting"
+    refuse_unless_begun "$what" "$found" "$wanted" "on $HOST_NAME: curl -I $url; or a mirror of it in $setting"
     ;;
   esac
 done

@@ -84,7 +84,8 @@ class Engine(Machine):
         for name, body in {"systemctl": SYSTEMCTL, "docker": DOCKER, "dpkg-query": DPKG_QUERY}.items():
             self.fake(name, body.format(root=root, dropin=DROPIN, ours=OURS))
         self.fake("dockerd", "echo 'Docker version 20.10.24+dfsg1, build 297e128'")
-        self.fake("ss", f"""grep "${{2#sport = }} " {root}/ports || true""")
+        line = "s/^/LISTEN 0 4096 0.0.0.0/; s/ users/ 0.0.0.0:* users/"
+        self.fake("ss", f"""grep "${{2#sport = }} " {root}/ports | sed '{line}'""")
         self.fake("apt-get", "case $* in *install*docker.io*) echo 'Inst docker.io (20 Debian)' ;; esac")
         self.fake("apt-cache", "true")
         # Not this computer's own history.

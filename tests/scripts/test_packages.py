@@ -68,6 +68,8 @@ def test_a_machine_where_removing_means_purging(machine: AptRoot) -> None:
     """apt's simulation has another word there."""
     machine.configure('APT::Get::Purge "true"; APT::Get::AutomaticRemove "true";')
     machine.apt("install", "engine-ce")
+    # What a check asks beforehand.
+    assert machine.script("would_go engine").stdout.split() == ["engine-ce"]
     result = machine.script(INSTALL)
     assert result.returncode == 1
     assert "packages that apt would remove to install engine: engine-ce" in result.stderr

@@ -29,7 +29,6 @@ WHOLE = {
         '"$STATE/removals"/*.new',
         '"$STATE/removals"/*.old',
     },
-    "host/scripts/files.sh": {'"$STATE/before$1"'},
     # Named by auto-devops.
     "dns/scripts/install.sh": {'"$directory"'},
     "dns/scripts/remove.sh": {"/etc/bind/auto-devops", "/run/named"},

@@ -77,8 +77,7 @@ if [ -z "$engine" ]; then
   if installed containerd.io; then
     refuse containerd "containerd.io of Docker's own packages, which docker.io would remove" "docker-ce beside it, or neither" \
       "$here: apt-get install docker-ce docker-ce-cli (the stack uses it then), or apt-get remove containerd.io; or $another"
-  elif gone=$(apt-get -q -s --no-install-recommends install docker.io 2>/dev/null | awk '$1 == "Remv" { print $2 }' | tr '\n' ' ') &&
-    [ -n "$gone" ]; then
+  elif gone=$(would_go docker.io | tr '\n' ' ') && [ -n "$gone" ]; then
     refuse packages "${gone% }, which apt would remove to install docker.io" "no package to go for one of the stack's" \
       "$here: apt-get remove ${gone% }, if nobody needs it; or $another"
   fi
@@ -187,7 +186,8 @@ if [ "$BEGUN" = no ]; then
   ssh='sshd'
   if systemctl -q is-active ssh.socket; then ssh='sshd|systemd'; fi
   for port in $PORTS; do
-    holder=$(ss -Hltnp "sport = :$port" 2>/dev/null | grep -oE '\(\("[^"]+"' | tr -d '("' | grep -vxE "$ssh" | sort -u | tr '\n' ' ' || true)
+    # The kernel's own listeners have no program.
+    holder=$(holders t "$port" | awk -v ssh="^($ssh)\$" '$2 != "unknown" && $2 !~ ssh { print $2 }' | sort -u | tr '\n' ' ')
     if [ -n "$engine" ] && command -v docker >/dev/null; then
       published=$(ask ps --filter "publish=$port" --format '{{.Names}}' | tr '\n' ' ' || true)
       if [ -n "$published" ]; then holder="container $published"; fi

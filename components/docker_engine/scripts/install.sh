@@ -6,7 +6,6 @@ set -euo pipefail
 directory=/etc/docker/auto-devops
 dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
-started="$STATE/started/docker"
 
 yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 
@@ -52,8 +51,12 @@ if ! command -v docker >/dev/null; then
 fi
 mkdir -p "$directory"
 chmod 700 "$directory"
+keys=()
 if [ -n "$TLS_PORT" ]; then
-  for file in ca.pem cert.pem key.pem; do place "$FILES/$file" "$directory/$file" 600; done
+  for file in ca.pem cert.pem key.pem; do
+    place "$FILES/$file" "$directory/$file" 600
+    keys+=("$directory/$file")
+  done
 fi
 place "$FILES/options.json" "$directory/options.json" 600
 place "$FILES/docker-options.sh" /usr/local/sbin/auto-devops-docker-options 755
@@ -61,8 +64,7 @@ place "$FILES/docker-live-restore.sh" "$live_restore" 755
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 
-# Whether the engine that runs was started with all this; an earlier run may have been killed just before the restart.
-wanted=$({ cat "$directory"/*.pem "$directory/options.json" "$dropin" 2>/dev/null || true; } | sha256sum)
+# Whether the engine that runs was started by our drop-in.
 ours() { grep -aF -- "$directory/daemon.json" "/proc/$(systemctl show -p MainPID --value docker)/cmdline" >/dev/null 2>&1; }
 active() { systemctl -q is-active docker; }
 
@@ -81,15 +83,13 @@ if active && ! ours && [ -n "$(docker ps -q)" ] && [ "$(docker info --format '{{
   "$live_restore" give-back
 fi
 
-if ! active || ! ours || [ "$(cat "$started" 2>/dev/null)" != "$wanted" ]; then
-  systemctl daemon-reload
-  systemctl enable -q docker
-  if ! systemctl restart docker; then
-    journalctl -u docker -n 15 --no-pager -o cat >&2 || true
-    fail "an engine that does not start (its log is above)" "systemctl is-active docker" "on $(hostname): systemctl status docker"
-  fi
-  mkdir -p "${started%/*}"
-  printf '%s\n' "$wanted" >"$started"
+# One that somebody has started otherwise since has none of what it was started with.
+if ! ours; then rm -f "$STATE/started/docker"; fi
+systemctl daemon-reload
+systemctl enable -q docker
+if ! restart_for docker "${keys[@]}" "$directory/options.json" "$dropin"; then
+  journalctl -u docker -n 15 --no-pager -o cat >&2 || true
+  fail "an engine that does not start (its log is above)" "systemctl is-active docker" "on $(hostname): systemctl status docker"
 fi
 
 # Plain TCP is a relay to the engine's socket: dockerd itself speaks either TLS or plain text on all its TCP ports.

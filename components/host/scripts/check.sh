@@ -26,35 +26,33 @@ if [ -d /run/systemd/system ]; then ok init systemd; else
 fi
 
 for directory in /var /run /tmp; do
-  read -r free < <(df --output=avail -k "$directory" | tail -n 1)
+  free=$(free_mib "$directory")
   case "$directory" in
   /var) wanted=2048 fix="df -h /var; make room" ;;
   # What a script comes with: the largest of it are a few megabytes.
   /run) wanted=32 fix="df -h /run; du -xsh /run/*; make room" ;;
   /tmp) wanted=32 fix="df -h /tmp; make room" ;;
   esac
-  if ((free >= wanted * 1024)); then ok "disk $directory" "$((free / 1024)) MiB free"; else
-    refuse "disk $directory" "$((free / 1024)) MiB free" "at least $wanted MiB" "on $HOST_NAME: $fix"
+  if ((free >= wanted)); then ok "disk $directory" "$free MiB free"; else
+    refuse "disk $directory" "$free MiB free" "at least $wanted MiB" "on $HOST_NAME: $fix"
   fi
 done
-if findmnt -no OPTIONS --target /var/lib | grep -w noexec >/dev/null; then
-  refuse "mount /var/lib" "noexec" "programs to run below /var/lib: packages' scripts and containers are there" \
-    "on $HOST_NAME: mount -o remount,exec $(findmnt -no TARGET --target /var/lib), and the same in /etc/fstab"
-fi
+refuse_noexec /var/lib "programs to run below /var/lib: packages' scripts and containers are there" "$HOST_NAME"
 
-# Not while somebody's apt is at work: it locks by fcntl, which /proc/locks tells by inode (apt 2.6.1, fileutl.cc, GetLock).
-busy=no
-if inode=$(stat -c %i /var/lib/dpkg/lock-frontend 2>/dev/null) && grep ":$inode " /proc/locks >/dev/null; then busy=yes; fi
-if [ "$busy" = no ] && [ -n "$(dpkg --audit 2>/dev/null)" ] && [ "$BEGUN" = no ]; then
+# apt and dpkg lock by fcntl (apt 2.6.1, apt-pkg/contrib/fileutl.cc, GetLock), which /proc/locks tells by inode and process.
+# locked FILE: the process that holds FILE's lock; 0 is one of another container.
+locked() {
+  if [ ! -e "$1" ]; then return 0; fi
+  awk -v end=":$(stat -c %i "$1")" '$2 == "POSIX" && substr($6, length($6) - length(end) + 1) == end { print $5; exit }' /proc/locks
+}
+# Not while somebody's apt is at work.
+if [ -z "$(locked /var/lib/dpkg/lock-frontend)" ] && [ -n "$(dpkg --audit 2>/dev/null)" ] && [ "$BEGUN" = no ]; then
   refuse packages "an installation that was interrupted: $(dpkg --audit | awk '/^ / { print $1 }' | tr '\n' ' ')" "dpkg --audit to print nothing" \
     "on $HOST_NAME: dpkg --configure -a"
 fi
-# apt and dpkg lock by fcntl (apt 2.6.1, apt-pkg/contrib/fileutl.cc, GetLock), which /proc/locks tells by inode and process. A
-# lock of somebody in another container has no process here.
 for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
-  if [ ! -e "$lock" ]; then continue; fi
-  holder=$(awk -v end=":$(stat -c %i "$lock")" '$2 == "POSIX" && $5 > 0 && substr($6, length($6) - length(end) + 1) == end { print $5; exit }' /proc/locks)
-  if [ -n "$holder" ]; then
+  holder=$(locked "$lock")
+  if ((${holder:-0} > 0)); then
     warn "apt lock" "held by $(cat "/proc/$holder/comm" 2>/dev/null || echo another) (process $holder)" \
       "nobody's; an installation waits for it for up to ten minutes" "on $HOST_NAME: wait for process $holder to end"
     break

@@ -66,12 +66,6 @@ give_back() {
   forget_empty
 }
 
-# forget_kept DIRECTORY: what was remembered of files below a directory that goes as a whole.
-forget_kept() {
-  rm -rf "$STATE/before$1"
-  forget_empty
-}
-
 # give_back_below DIRECTORY: gives back every file below DIRECTORY that was remembered.
 give_back_below() {
   local kept all=()

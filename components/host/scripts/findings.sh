@@ -15,6 +15,20 @@ refuse() {
   if [[ ":${IGNORE:-}:" == *":$1:"* ]]; then finding warning "$@"; else finding refused "$@"; fi
 }
 
+# refuse_unless_begun WHAT FOUND WANTED HOW-TO-FIX: where the script has begun on this machine it may run well without what is
+# missing now, and that is a warning.
+refuse_unless_begun() { if [ "$BEGUN" = yes ]; then warn "$@"; else refuse "$@"; fi; }
+
+# refuse_noexec DIRECTORY WANTED MACHINE: where no program may run below DIRECTORY; MACHINE is its name in the settings.
+refuse_noexec() {
+  if findmnt -no OPTIONS --target "$1" | grep -w noexec >/dev/null; then
+    refuse "mount $1" noexec "$2" "on $3: mount -o remount,exec $(findmnt -no TARGET --target "$1"), and the same in /etc/fstab"
+  fi
+}
+
+# free_mib DIRECTORY: how many MiB may still be written there.
+free_mib() { df --output=avail -k "$1" | awk 'END { print int($1 / 1024) }'; }
+
 # finding LEVEL WHAT FOUND WANTED FIX: a line whose fields are separated by the character made for it, which no field has,
 # nor any other that ends a line somewhere.
 finding() {

@@ -35,7 +35,7 @@ restart_for() {
   shift
   files=$(cat "$@" | sha256sum)
   if systemctl -q is-active "$unit" && [ "$(cat "$started" 2>/dev/null)" = "$files" ]; then return 0; fi
-  systemctl restart "$unit"
+  systemctl restart "$unit" || return 1 # whoever asks for the status has switched off `set -e`
   mkdir -p "$STATE/started"
   printf '%s\n' "$files" >"$started"
 }

@@ -111,6 +111,14 @@ expect() {
 # 3.0, algorithms.cc).
 going() { awk '$1 == "Remv" || $1 == "Purg" { print $2 }' "$1"; }
 
+# would_go PACKAGE...: the packages that apt would remove to install these; nothing where it cannot tell.
+would_go() {
+  local log
+  log=$(mktemp)
+  if apt_try "$log" --simulate install "$@"; then going "$log"; fi
+  rm -f "$log"
+}
+
 # merge LIST: adds the lines that come to LIST, in one step. A package has one line: it is somebody's dependency if no line
 # says otherwise, and it was configured if one does.
 merge() {

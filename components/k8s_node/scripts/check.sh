@@ -68,13 +68,11 @@ if [ "$ours" = no ]; then
   for place in "/usr/local/bin 300" "/opt/cni/bin 100"; do
     read -r directory wanted <<<"$place"
     until [ -d "$directory" ]; do directory=$(dirname "$directory"); done
-    free=$(df --output=avail -k "$directory" | tail -n 1)
-    if ((free < wanted * 1024)); then
-      refuse "disk $directory" "$((free / 1024)) MiB free" "at least $wanted MiB" "on $NODE: df -h $directory; make room"
+    free=$(free_mib "$directory")
+    if ((free < wanted)); then
+      refuse "disk $directory" "$free MiB free" "at least $wanted MiB" "on $NODE: df -h $directory; make room"
     fi
-    if findmnt -no OPTIONS --target "$directory" | grep -w noexec >/dev/null; then
-      refuse "mount $directory" noexec "programs to run below $directory" "on $NODE: mount -o remount,exec $(findmnt -no TARGET --target "$directory"), and the same in /etc/fstab"
-    fi
+    refuse_noexec "$directory" "programs to run below $directory" "$NODE"
   done
 fi
 
