@@ -55,7 +55,7 @@ class Part:
 def parts(stack: Stack, machine: str) -> list[Part]:
     """Everything that the machine is asked to be; the largest first."""
     found = []
-    if stack.dns.provider == "bind9" and machine == stack.dns.host:
+    if machine == stack.dns.host:
         found.append(("BIND", MEMORY["BIND"], "dns-zone"))
     if machine == stack.registry.host:
         what = "the registry and the shared engine"
@@ -73,28 +73,22 @@ def sources(stack: Stack, machine: str) -> dict[str, list[Source]]:
     """What is downloaded to the machine, by the resource that does it."""
     found: dict[str, list[Source]] = {}
     ci, gitlab, kubernetes = stack.ci, stack.gitlab, stack.kubernetes
+    runner = [ci.images.runner, ci.images.helper or "registry.gitlab.com/helper"]
     if machine == stack.registry.host:
         images = [image for _, image in stack.registry.images]
         if stack.projects:
-            pipelines = ci.images
-            images += [
-                pipelines.go,
-                pipelines.docker,
-                pipelines.kubernetes,
-                pipelines.auto_build,
-                pipelines.auto_deploy,
-            ]
+            images += ci.images.bases
         found["registry-host-docker-engine"] = list(_registries(stack, images))
     if machine == gitlab.host:
         images = [gitlab.image]
         if ci.runner == "docker":
-            images += [ci.images.runner, ci.images.helper or "registry.gitlab.com/helper"]
+            images += runner
         found["gitlab-server-docker-engine"] = list(_registries(stack, images))
     if machine in (kubernetes.host, *kubernetes.workers):
         # The pause image, and what else kubeadm names.
         images = ["registry.k8s.io/pause", *(image for _, image in kubernetes.images)]
         if ci.runner == "kubernetes":
-            images += [ci.images.runner, ci.images.helper or "registry.gitlab.com/helper"]
+            images += runner
         if ci.cluster_link == "agent" and stack.projects:
             images.append(ci.images.agent)
         found[f"k8s-node-prepare-{machine}"] = [*_registries(stack, images), *_programs(stack)]
@@ -135,8 +129,7 @@ def ports(stack: Stack) -> dict[str, list[Port]]:
                 if source != target:
                     found[source].append(Port(target, address, port, service, published))
 
-    if stack.dns.provider == "bind9":
-        need(list(stack.machines), stack.dns.host, 53, "names")
+    need(list(stack.machines), stack.dns.host, 53, "names")
     need([""], registry, DOCKER_TLS_PORT, "the shared Docker engine")
     need([""], gitlab, DOCKER_TLS_PORT, "the Docker engine")
     need([""], gitlab, 443, "GitLab's API", published=True)

@@ -32,7 +32,7 @@ def _components(stack: Stack) -> Iterator[Check]:
     machines, names, domain = stack.machines, stack.names, stack.domain
     yield from map(host.check, machines.values())
     server = ""
-    if stack.dns.provider == "bind9" and stack.dns.host:
+    if stack.dns.host:
         server = machines[stack.dns.host].address
         yield dns.check("dns", machines[stack.dns.host], domain)
         yield from (dns.resolver_check("dns", machine, server, domain) for machine in machines.values())
@@ -41,7 +41,7 @@ def _components(stack: Stack) -> Iterator[Check]:
         machine = machines[stack.gitlab.host]
         yield gitlab_server.engine_check("gitlab-server", machine, names, stack.gitlab)
         yield gitlab_server.check("gitlab-server", machine, names, stack.gitlab)
-        if stack.ci.runner == "docker" or not stack.kubernetes.host:
+        if stack.ci.runner == "docker":
             yield gitlab_runner.check("gitlab-runner", machine)
     if stack.kubernetes.host:
         settings, downloads = stack.kubernetes, stack.downloads

@@ -51,6 +51,11 @@ class CiImages(Section):
         description="the runner's helper, which clones; none: that of the runner's version, from registry.gitlab.com",
     )
 
+    @property
+    def bases(self) -> list[str]:
+        """What jobs' images are made from and what their builds begin with."""
+        return [self.go, self.docker, self.kubernetes, self.auto_build, self.auto_deploy, self.runtime]
+
 
 class CiSettings(Section):
     """The runner and the images that its jobs run in."""
@@ -91,7 +96,5 @@ class CiSettings(Section):
         return downloads.image(_HELPER) if _GITLAB_REGISTRY in downloads.mirrors.images else None
 
     def pipeline_images(self, downloads: Downloads) -> list[str]:
-        """What jobs' images are made from and what their builds begin with, as it is pulled."""
-        images = self.images
-        bases = (images.go, images.docker, images.kubernetes, images.auto_build, images.auto_deploy, images.runtime)
-        return [downloads.image(image) for image in bases]
+        """`images.bases`, as they are pulled."""
+        return [downloads.image(image) for image in self.images.bases]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from components.host.bundle import pack
-from components.host.shell import LIBRARY, RUNNER, command_line, looking, text
+from components.host.shell import command_line, looking, text, tools
 from settings.machines import Machine
 
 Level = Literal["refused", "warning", "ok"]
@@ -34,7 +34,7 @@ class Check:
     @property
     def stdin(self) -> str:
         """The bundle."""
-        return pack({path.name: text(path) for path in (RUNNER, *LIBRARY)} | {"check.sh": text(self.script)})
+        return pack(tools() | {"check.sh": text(self.script)})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pulumi_command import remote
 
 from components.secrets import secret
@@ -23,27 +25,19 @@ def connection(machine: Machine, port: int) -> remote.ConnectionArgs:
     Without a private key the plugin asks the agent at SSH_AUTH_SOCK. Where that is changes from session to session, so
     it is not in the connection: it would be a change of every script in every run.
     """
-    return remote.ConnectionArgs(
-        host=machine.address,
-        port=port,
-        user=machine.user,
-        private_key=secret(machine.private_key) if machine.private_key else None,
-        private_key_password=secret(machine.passphrase) if machine.passphrase else None,
-        host_key=machine.host_key,
-        dial_error_limit=DIALS,
-        per_dial_timeout=SECONDS,
-        proxy=_proxy(machine.jump) if machine.jump else None,
-    )
+    jump = machine.jump
+    proxy = remote.ProxyConnectionArgs(port=jump.port, **_login(jump)) if jump else None
+    return remote.ConnectionArgs(port=port, proxy=proxy, **_login(machine))
 
 
-def _proxy(jump: Jump) -> remote.ProxyConnectionArgs:
-    return remote.ProxyConnectionArgs(
-        host=jump.address,
-        port=jump.port,
-        user=jump.user,
-        private_key=secret(jump.private_key) if jump.private_key else None,
-        private_key_password=secret(jump.passphrase) if jump.passphrase else None,
-        host_key=jump.host_key,
-        dial_error_limit=DIALS,
-        per_dial_timeout=SECONDS,
-    )
+def _login(to: Machine | Jump) -> dict[str, Any]:
+    """What a machine's connection and a jump host's are made of alike; a machine may have moved to another port."""
+    return {
+        "host": to.address,
+        "user": to.user,
+        "private_key": secret(to.private_key) if to.private_key else None,
+        "private_key_password": secret(to.passphrase) if to.passphrase else None,
+        "host_key": to.host_key,
+        "dial_error_limit": DIALS,
+        "per_dial_timeout": SECONDS,
+    }

@@ -63,7 +63,7 @@ def first_line(line: str, user: str) -> str:
 
 def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = ()) -> str:
     """What a command gets by standard input: the scripts for now and for the removal, `files`, and what triggers it."""
-    contents = {path.name: text(path) for path in (RUNNER, *LIBRARY)} | {"install.sh": text(script.install)}
+    contents = tools() | {"install.sh": text(script.install)}
     if script.remove:
         contents["remove.sh"] = text(script.remove)
     if script.check:
@@ -77,6 +77,11 @@ def bundle(script: Script, files: Mapping[str, str], triggers: Sequence[str] = (
 def text(path: Path) -> str:
     """The content of a file that ships with the program."""
     return path.read_text()
+
+
+def tools() -> dict[str, str]:
+    """What every bundle has: the runner, and the functions of all scripts."""
+    return {path.name: text(path) for path in (RUNNER, *LIBRARY)}
 
 
 NO_ROOT = {"no-root.sh": text(SCRIPTS / "no-root.sh")}
