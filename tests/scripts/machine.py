@@ -12,8 +12,6 @@ from pathlib import Path
 from components.host.shell import LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = LIBRARY
-"""The functions of every script."""
 # Where it is, not /usr/bin/env: thousands of programs are started, and env would be one more each time.
 BASH = shutil.which("bash")
 
@@ -50,7 +48,7 @@ class Machine:
         """Runs a script as `host/scripts/run.sh` would."""
         program = (
             f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; "
-            + "".join(f". {path}; " for path in LIBRARIES)
+            + "".join(f". {path}; " for path in LIBRARY)
             + f'BEGUN=no; WORK={self.root}/work; STATE={self.root}/state; . "{script}"'
         )
         return self._run(["bash", "-c", program], variables)

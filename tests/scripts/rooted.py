@@ -21,7 +21,41 @@ SYSTEM = (
 """What every machine has; whatever else the computer has that runs the tests, is not there."""
 
 
-class Rooted(Machine):
+class Moved(Machine):
+    """Every path that a script names is one below the machine's root; what our stack remembers there is in `state`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.state = self.root / "var/lib/auto-devops"
+        self.state.mkdir(parents=True)
+        for tables in ("iptables", "ip6tables"):
+            self.fake(f"{tables}-save", "true")
+
+    def moved(self, script: Path) -> str:
+        """The text of a script, with the machine's paths."""
+        return PATHS.sub(f"{self.root}/", script.read_text())
+
+    @property
+    def library(self) -> str:
+        """The functions that scripts have, where this machine is."""
+        return "".join(self.moved(path) for path in LIBRARY)
+
+    def impatient(self, script: Path, first: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script, after the lines `first`. It waits for nothing: what is not there at once does not come."""
+        copy = self.root / "tmp" / script.name
+        copy.write_text(self.library + first + re.sub(r"\bawait \d+", "await 0", self.moved(script)))
+        return self.run(copy, **variables)
+
+    def write(self, path: str, text: str = "", mode: int = 0o644) -> Path:
+        """A file of the machine's."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+        return file
+
+
+class Rooted(Moved):
     """Nothing is installed there, no unit runs, nobody listens; what is otherwise, a test fakes."""
 
     def __post_init__(self) -> None:
@@ -35,21 +69,10 @@ class Rooted(Machine):
             self.fake(name, "false")
         for name in ("ss", "findmnt", "journalctl", "sleep", "ip", "sysctl", "lsattr"):
             self.fake(name, "true")
-        for tables in ("iptables", "ip6tables"):
-            self.fake(f"{tables}-save", "true")
-        self.state = self.root / "var/lib/auto-devops"
-        self.state.mkdir(parents=True)
-
-    def moved(self, script: Path) -> str:
-        """The text of a script, with the machine's paths."""
-        return PATHS.sub(f"{self.root}/", script.read_text())
 
     def step(self, script: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a script, which waits for nothing: what is not there at once does not come. BEGUN is no unless given."""
-        text = "".join(self.moved(path) for path in LIBRARY) + f"BEGUN={variables.get('BEGUN', 'no')}\n"
-        copy = self.root / "tmp" / script.name
-        copy.write_text(text + re.sub(r"\bawait \d+", "await 0", self.moved(script)))
-        return self.run(copy, **variables)
+        """Runs a script; BEGUN is no unless given."""
+        return self.impatient(script, f"BEGUN={variables.get('BEGUN', 'no')}\n", **variables)
 
     def check(self, script: Path, **variables: str) -> list[Finding]:
         """What a check finds, without what is as it should be. It changes nothing."""
@@ -60,13 +83,6 @@ class Rooted(Machine):
         found = findings("m", result.stdout)
         assert len(found) == len(result.stdout.splitlines()), result.stdout
         return [finding for finding in found if finding.level != "ok"]
-
-    def write(self, path: str, text: str = "", mode: int = 0o644) -> Path:
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        file.chmod(mode)
-        return file
 
     def snapshot(self) -> dict[str, str]:
         """The machine's files and links, and what is in them; what the harness itself puts there is left out."""
