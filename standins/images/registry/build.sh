@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts everything that the Dockerfile copies into the directory given: the registry, built from the Go module that
+# Puts everything that the Dockerfile copies into the directory given: the registry, built of the Go module that
 # go.mod names, and the files beside this script. Go's own cache makes the second build a matter of seconds.
 set -euo pipefail
 
@@ -14,7 +14,7 @@ package=github.com/distribution/distribution/v3
 version=$(go list -m -f '{{.Version}}' "$package")
 CGO_ENABLED=0 go build -trimpath \
   -ldflags "-s -w -X $package/version.version=${version#v} -X $package/version.mainpkg=$package" \
-  -o "$context/registry" "$package/cmd/registry"
+  -o "$context/registry" .
 
 if [[ ! $context -ef $PWD ]]; then
   cp Dockerfile config.yml entrypoint.sh "$context/"
