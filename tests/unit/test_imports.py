@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.unit.conftest import ROOT
+from tests.unit.program import ROOT
 
 OURS = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
 

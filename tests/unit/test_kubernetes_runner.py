@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from components.gitlab_runner.in_cluster import config, image_value, short
 from names import Names
 from settings.ci import CiSettings
-from tests.unit.conftest import PROJECTS, ROOT, Run
+from tests.unit.program import PROJECTS, ROOT, Run
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 RELEASE = "kubernetes:helm.sh/v3:Release"

@@ -11,7 +11,7 @@ import pytest
 
 import settings
 from settings.problems import report
-from tests.unit.conftest import ROOT, Run, load_with, unpacked
+from tests.unit.program import ROOT, Run, load_with, unpacked
 from tests.unit.recording import Recorder
 from tests.unit.settings_cases import HELLO, Config, problems
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit import recording
-from tests.unit.conftest import Run, good_settings, unpacked
+from tests.unit.program import Run, good_settings, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -242,7 +242,7 @@ def test_one_machine_fewer_is_fine(run_program: Run, good: dict[str, Any]) -> No
 
 
 def test_nothing_in_the_program_knows_the_lab() -> None:
-    from tests.unit.conftest import ROOT
+    from tests.unit.program import ROOT
 
     sources = [ROOT / "__main__.py", *(ROOT / "settings").glob("*.py"), *(ROOT / "components").rglob("*.*")]
     assert len(sources) > 20

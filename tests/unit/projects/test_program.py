@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from tests.unit.conftest import unpacked
+from tests.unit.program import unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
 )
