@@ -14,8 +14,8 @@ from components.host.bundle import unpack
 from components.host.command import printed
 from components.host.shell import NO_ROOT, Script, bundle, command_line, first_line
 from tests.scripts.machine import Machine
-from tests.unit.program import Run, unpacked, without
-from tests.unit.recording import Recorder, Secret, plain
+from tests.unit.program import Run, without
+from tests.unit.recording import Secret, plain
 
 COMMAND = "command:remote:Command"
 
@@ -119,13 +119,6 @@ def test_a_sudo_that_works_gets_the_script_and_its_bundle(tmp_path: Path) -> Non
     assert ran.startswith("sudo -n env sh -c ") and ran.endswith(" auto-devops web-ready install")
     assert (tmp_path / "read-1").read_text() == ""
     assert "install.sh" in unpack((tmp_path / "read-2").read_text())
-
-
-def test_only_the_first_commands_explain_sudo(good_stack: Recorder) -> None:
-    explaining = {c.name for c in good_stack.of_type(COMMAND) if "no-root.sh" in c.inputs["create"]}
-    assert explaining == {"gitlab-sshd", "gitlab-ready"}
-    for name in explaining:
-        assert "files/no-root.sh" in unpacked(good_stack.one(name, COMMAND))
 
 
 # --- A script's output

@@ -43,11 +43,6 @@ def test_there_is_one_kind_of_runner(mirrored_stack: Recorder) -> None:
     assert not [r for r in mirrored_stack.everything if r.name.startswith("gitlab-runner")]
 
 
-def test_docker_is_the_default(projects_stack: Recorder) -> None:
-    assert projects_stack.one("gitlab-runner-container", "docker:index/container:Container")
-    assert not [r for r in projects_stack.everything if r.name.startswith("kubernetes-runner")]
-
-
 def test_the_token_is_in_a_secret_and_nowhere_else(mirrored_stack: Recorder) -> None:
     secret = mirrored_stack.one("kubernetes-runner-token-team-hello", SECRET)
     content = secret.inputs["stringData"]
@@ -195,8 +190,3 @@ def test_images_have_their_upstream_names(mirrored_stack: Recorder) -> None:
     values = plain(release(mirrored_stack)["values"])
     assert values["image"]["registry"] == "docker.io"
     assert 'image = "docker.io/library/debian' in values["runners"]["config"]
-
-
-def test_without_projects_there_is_nothing_to_run(other_stack: Recorder) -> None:
-    assert other_stack.one("kubernetes-runner", "auto-devops:index:KubernetesRunner")
-    assert not [r for r in other_stack.of_type(RELEASE) if r.parent == "kubernetes-runner"]
