@@ -96,6 +96,8 @@ exec 9>&-
 cd "$repository"
 if [[ ${1:-} == --python ]]; then
   shift
+  # Wherever none is to be written, pytest would compile and rewrite every test again in each of its processes.
+  unset PYTHONDONTWRITEBYTECODE
   exec "$venv/bin/python" "$@"
 fi
 exec "$venv/bin/python" -m lab "$@"

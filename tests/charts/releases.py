@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tests.charts.helm import Release, chart
-from tests.unit.conftest import ROOT, good_settings, run_with
+from tests.unit.program import ROOT, good_settings, run_with
 from tests.unit.recording import plain
 
 RELEASE = "kubernetes:helm.sh/v3:Release"

@@ -162,3 +162,37 @@ def test_a_reboot_and_cloud_init_are_told(host: Host, packages: str | None) -> N
     _, found = host.look()
     assert {what for what, finding in found.items() if finding.level == "warning"} == {"reboot", "cloud-init"}
     assert found["reboot"].found == ("pending: linux-base libc6" if packages else "pending:")
+
+
+# --- A firewall that counts connections
+
+LIST = """Status: active
+
+To                         Action      From
+--                         ------      ----
+443/tcp                    LIMIT       Anywhere
+{rules}
+22/tcp (v6)                LIMIT       Anywhere (v6)
+"""
+LIMITED = "22/tcp                     LIMIT       Anywhere                  "
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_refused"),
+    [
+        (LIMITED, True),
+        ("OpenSSH                    LIMIT       Anywhere", True),
+        (f"80/tcp                     ALLOW       192.0.2.7\n{LIMITED}", True),
+        (f"{LIMITED}\n22/tcp                     ALLOW       192.0.2.7", True),
+        (f"22/tcp                     ALLOW       192.0.2.7\n{LIMITED}", False),
+        (f"Anywhere                   ALLOW       192.0.2.0/24\n{LIMITED}", False),
+        ("22/tcp                     ALLOW       Anywhere", False),
+    ],
+)
+def test_ufws_limit_is_refused_by_name(host: Host, rules: str, is_refused: bool) -> None:
+    """Whoever tries again within ten seconds is never let in."""
+    host.fake("ufw", f"cat <<'EOF'\n{LIST.format(rules=rules)}EOF")
+    _, found = host.look()
+    assert refused(found) == ({"firewall (ufw)"} if is_refused else set())
+    if is_refused:
+        assert "ufw insert 1 allow proto tcp from ADDRESS to any port 22" in found["firewall (ufw)"].fix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from components.host import Check
 from components.host.shell import text
 from preflight import plan
 from settings.stack import Stack
-from tests.unit.conftest import ROOT, Run, load_with, unpacked
+from tests.unit.program import ROOT, Run, load_with, unpacked
 from tests.unit.recording import plain
+from tests.unit.settings_cases import HELLO
 
 
 def checks(stack: Stack) -> list[Check]:
@@ -24,11 +24,25 @@ def checks(stack: Stack) -> list[Check]:
     return [check for check in ours if not check.name.endswith("-ready")]
 
 
+@pytest.fixture
+def full(good: dict[str, Any], host_key: str) -> dict[str, Any]:
+    """Settings with a worker and a project."""
+    good["hosts"]["worker"] = {"address": "192.168.80.97", "hostKey": host_key, "adopt": ["/etc/kubernetes"]}
+    good["kubernetes"]["workers"] = ["worker"]
+    return good | {"projects": [HELLO]}
+
+
+def test_every_check_has_the_name_of_a_resource(full: dict[str, Any], run_program: Run) -> None:
+    """By which a script knows whether it has begun on the machine."""
+    commands = {each.name for each in run_program(full).of_type("command:remote:Command")}
+    stack = load_with(full)
+    planned = [check for found in plan.checks(stack, set(stack.machines)).values() for check in found]
+    assert planned and {check.name for check in planned} <= commands, {check.name for check in planned} - commands
+
+
 @pytest.mark.parametrize("changes", [{}, {"gitlab": {"sshPort": 2224}, "kubernetes": {"ingressPorts": "nodePort"}}])
-def test_the_same_is_looked_at(good: dict[str, Any], host_key: str, run_program: Run, changes: dict[str, Any]) -> None:
-    config = copy.deepcopy(good)
-    config["hosts"]["worker"] = {"address": "192.168.80.97", "hostKey": host_key, "adopt": ["/etc/kubernetes"]}
-    config["kubernetes"]["workers"] = ["worker"]
+def test_the_same_is_looked_at(full: dict[str, Any], run_program: Run, changes: dict[str, Any]) -> None:
+    config = full
     for section, values in changes.items():
         config[section] |= values
     recorder = run_program(config)

@@ -8,7 +8,7 @@ from settings.kinds import Section
 from settings.machines import HostSettings
 from settings.projects import ProjectSettings
 from settings.sections import HOSTS, KEYS, PROJECTS, SECTIONS
-from tests.unit.conftest import ROOT
+from tests.unit.program import ROOT
 from tools.document_settings import document, schema
 
 

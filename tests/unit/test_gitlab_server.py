@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_server.gitlab_server import commands, configuration, token_period, write_ca_file
 from settings.gitlab import GitLabSettings
-from tests.unit.conftest import Run, good_settings, run_with, unpacked, without
+from tests.unit.program import Run, good_settings, run_with, unpacked, without
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 SERVER = "gitlab-server"
@@ -217,14 +217,14 @@ def test_sshd_stays_where_gitlab_takes_another_port(elsewhere: Recorder) -> None
 def test_sshd_stays_where_it_has_moved_already(run_program: Run, good: dict[str, Any]) -> None:
     """Also with known_hosts that has the machine's keys under its first port only."""
     good["hosts"]["gitlab"]["port"] = 2222
-    recorder = run_program(without(good, "k8s"))
+    recorder = run_program(without(good, "k8s", "dns") | {"dns": {"provider": "none"}})
     assert not [r.name for r in recorder.everything if "sshd" in r.name]
     assert port(recorder, "gitlab-ready") == 2222
 
 
 def test_sshd_keeps_both_ports_on_its_way_back(run_program: Run, good: dict[str, Any]) -> None:
     good["gitlab"] |= {"sshPort": 2224, "machineSshPort": 2222}
-    recorder = run_program(without(good, "k8s"))
+    recorder = run_program(without(good, "k8s", "dns") | {"dns": {"provider": "none"}})
     assert [r.name for r in recorder.everything if "sshd" in r.name] == ["gitlab-sshd"]
     assert port(recorder, "gitlab-ready") == 2222
 

@@ -10,16 +10,14 @@ from typing import Any
 
 import pytest
 
-from components.host import findings
 from components.host.bundle import unpack
 from components.host.command import printed
 from components.host.shell import NO_ROOT, Script, bundle, command_line, first_line
 from tests.scripts.machine import Machine
-from tests.unit.conftest import ROOT, Run, unpacked, without
+from tests.unit.program import Run, without
 from tests.unit.recording import Secret, plain
 
 COMMAND = "command:remote:Command"
-CHECK = ROOT / "components/host/scripts/check.sh"
 
 
 @pytest.fixture
@@ -123,14 +121,6 @@ def test_a_sudo_that_works_gets_the_script_and_its_bundle(tmp_path: Path) -> Non
     assert "install.sh" in unpack((tmp_path / "read-2").read_text())
 
 
-def test_only_the_first_commands_explain_sudo(run_program: Run, good: dict[str, Any]) -> None:
-    recorder = run_program(without(good, "k8s"))
-    explaining = {c.name for c in recorder.of_type(COMMAND) if "no-root.sh" in c.inputs["create"]}
-    assert explaining == {"gitlab-sshd", "gitlab-ready"}
-    for name in explaining:
-        assert "files/no-root.sh" in unpacked(recorder.one(name, COMMAND))
-
-
 # --- A script's output
 
 
@@ -157,38 +147,3 @@ def test_a_login_shell_that_prints_changes_no_output(tmp_path: Path, text: str) 
     without_marks = text.removesuffix("\n")
     assert printed(done.stdout.removesuffix("\n")) == without_marks
     assert printed(without_marks) == without_marks
-
-
-# --- A firewall that counts connections
-
-LIST = """Status: active
-
-To                         Action      From
---                         ------      ----
-443/tcp                    LIMIT       Anywhere
-{rules}
-22/tcp (v6)                LIMIT       Anywhere (v6)
-"""
-LIMITED = "22/tcp                     LIMIT       Anywhere                  "
-
-
-@pytest.mark.parametrize(
-    ("rules", "is_refused"),
-    [
-        (LIMITED, True),
-        ("OpenSSH                    LIMIT       Anywhere", True),
-        (f"80/tcp                     ALLOW       192.0.2.7\n{LIMITED}", True),
-        (f"{LIMITED}\n22/tcp                     ALLOW       192.0.2.7", True),
-        (f"22/tcp                     ALLOW       192.0.2.7\n{LIMITED}", False),
-        (f"Anywhere                   ALLOW       192.0.2.0/24\n{LIMITED}", False),
-        ("22/tcp                     ALLOW       Anywhere", False),
-    ],
-)
-def test_ufws_limit_is_refused_by_name(tmp_path: Path, rules: str, is_refused: bool) -> None:
-    """Whoever tries again within ten seconds is never let in."""
-    machine = Machine(tmp_path / "machine", {"HOST_NAME": "web", "SSH_PORT": "22"})
-    machine.fake("ufw", f"cat <<'EOF'\n{LIST.format(rules=rules)}EOF")
-    found = findings("web", machine.run(CHECK).stdout)
-    refused = [each for each in found if each.what == "firewall (ufw)"]
-    assert [each.level for each in refused] == (["refused"] if is_refused else [])
-    assert all("ufw insert 1 allow proto tcp from ADDRESS to any port 22" in each.fix for each in refused)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.unit.conftest import ROOT
+from tests.unit.program import ROOT
 
 OURS = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
 
@@ -36,17 +36,12 @@ def test_packages_import_only_what_is_below_them(
 
 def test_the_program_imports_components_and_settings() -> None:
     ours = {module.partition(".")[0] for module in imported("__main__.py")} & OURS
-    assert ours <= {"preflight", "components", "faststart", "settings", "names"}, ours
+    assert ours <= {"preflight", "components", "settings", "names"}, ours
     assert "components" in ours
 
 
 def test_names_import_nothing() -> None:
     assert imported("names.py") <= sys.stdlib_module_names
-
-
-def test_faststart_imports_nothing() -> None:
-    """It has to be there before everything else."""
-    assert {module.partition(".")[0] for module in imported("faststart.py")} <= sys.stdlib_module_names
 
 
 def test_settings_are_there_without_pulumi() -> None:

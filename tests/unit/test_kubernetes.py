@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from components.k8s_node import kubeadm
 from components.templates import render
 from settings.kubernetes import KubernetesSettings
-from tests.unit.conftest import Run, unpacked, without
+from tests.unit.program import Run, unpacked, without
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"

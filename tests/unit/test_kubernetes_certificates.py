@@ -5,8 +5,15 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from components.k8s_node import k8s_node
-from tests.unit.conftest import TODAY, Run, unpacked, without
+import pulumi
+
+from components.ca import CA, CaArgs
+from components.dns import NameService
+from components.host import Host, HostArgs
+from components.k8s_node import K8sNode, K8sNodeArgs, k8s_node
+from components.site import Site
+from tests.unit import recording
+from tests.unit.program import TODAY, load_with, unpacked
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 
@@ -35,14 +42,35 @@ def test_timer_runs_what_pulumi_runs(good_stack: Recorder) -> None:
     assert line + "/var/lib/auto-devops\n" in files["files/auto-devops-renew-certificates.service"]
 
 
-def test_kubeconfig_is_read_again_by_time_and_version_and_configuration(
-    good_stack: Recorder, run_afresh: Run, good: dict[str, Any]
-) -> None:
-    def triggers(recorder: Recorder) -> str:
-        return unpacked(recorder.one("k8s-node-certificates"))["triggers"]
+def triggers(recorder: Recorder) -> str:
+    """What reads the kubeconfig again."""
+    return unpacked(recorder.one("k8s-node-certificates"))["triggers"]
 
+
+def registered(config: dict[str, Any], today: datetime.date) -> Recorder:
+    """What the cluster's machine registers without the rest of the program."""
+    stack = load_with(config)
+    recorder = recording.start()
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> None:
+        ca = CA("ca", CaArgs(stack.domain, stack.ca))
+        trusted = ca.trust(Host("k8s", HostArgs(stack.machines["k8s"], stack.repair)))
+        site = Site(stack.names, ca, stack.downloads)
+        K8sNode(
+            "k8s-node",
+            K8sNodeArgs(site, trusted, [], stack.kubernetes, NameService(address=stack.machines["dns"].address), today),
+        )
+
+    program()
+    return recorder
+
+
+def test_kubeconfig_is_read_again_by_time_and_version_and_configuration(
+    good_stack: Recorder, good: dict[str, Any]
+) -> None:
     def read(days: int = 0) -> str:
-        return triggers(run_afresh(without(good, "gitlab"), today=TODAY + datetime.timedelta(days)))
+        return triggers(registered(good, TODAY.date() + datetime.timedelta(days)))
 
     first = read()
     assert first == triggers(good_stack), "twice on a day"

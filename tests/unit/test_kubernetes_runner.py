@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from components.gitlab_runner.in_cluster import config, image_value, short
 from names import Names
 from settings.ci import CiSettings
-from tests.unit.conftest import PROJECTS, ROOT, Run
+from tests.unit.program import PROJECTS, ROOT, Run
 from tests.unit.recording import Recorder, Secret, contains_secret, plain
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -41,11 +41,6 @@ def test_each_registration_is_a_release_of_gitlabs_chart(mirrored_stack: Recorde
 
 def test_there_is_one_kind_of_runner(mirrored_stack: Recorder) -> None:
     assert not [r for r in mirrored_stack.everything if r.name.startswith("gitlab-runner")]
-
-
-def test_docker_is_the_default(projects_stack: Recorder) -> None:
-    assert projects_stack.one("gitlab-runner-container", "docker:index/container:Container")
-    assert not [r for r in projects_stack.everything if r.name.startswith("kubernetes-runner")]
 
 
 def test_the_token_is_in_a_secret_and_nowhere_else(mirrored_stack: Recorder) -> None:
@@ -195,8 +190,3 @@ def test_images_have_their_upstream_names(mirrored_stack: Recorder) -> None:
     values = plain(release(mirrored_stack)["values"])
     assert values["image"]["registry"] == "docker.io"
     assert 'image = "docker.io/library/debian' in values["runners"]["config"]
-
-
-def test_without_projects_there_is_nothing_to_run(other_stack: Recorder) -> None:
-    assert other_stack.one("kubernetes-runner", "auto-devops:index:KubernetesRunner")
-    assert not [r for r in other_stack.of_type(RELEASE) if r.parent == "kubernetes-runner"]

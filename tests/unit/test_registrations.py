@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tests.unit.conftest import CA_USAGE, ROOT, TODAY, Run, good_settings, unpacked
+from tests.unit.program import CA_USAGE, ROOT, TODAY, Run, good_settings, unpacked
 from tests.unit.recording import Recorder, Registered, Secret
 
 

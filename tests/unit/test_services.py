@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from components.ci_images import IMAGE_VARIABLES, roles
-from tests.unit.conftest import ROOT
+from tests.unit.program import ROOT
 
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/.gitlab-ci.yml"))
 HEAL = ".gitlab/heal-release.sh"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 import settings
 from settings.kinds import Section
 from settings.problems import Problem, report
-from tests.unit.conftest import Run
+from tests.unit.program import Run
 from tests.unit.settings_cases import Bad, Config, Spoil, drop, problems, put, require_named
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.

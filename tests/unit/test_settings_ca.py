@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import settings
-from tests.unit.conftest import Certify
+from tests.unit.program import Certify
 from tests.unit.settings_cases import Bad, Config, own, problems, put, require_named
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.

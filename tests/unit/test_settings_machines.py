@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 import settings
 from settings.machines import Jump
-from tests.unit.conftest import encrypted
+from tests.unit.program import encrypted
 from tests.unit.settings_cases import Bad, Config, drop, problems, put, require_named, several
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.

@@ -21,7 +21,7 @@ from syrupy.assertion import SnapshotAssertion
 import settings
 from settings.problems import report
 from tests.unit import test_settings, test_settings_projects
-from tests.unit.conftest import ROOT, TODAY, Certify, encrypted
+from tests.unit.program import ROOT, TODAY, Certify, encrypted
 from tests.unit.settings_cases import HELLO, Bad, Config, Spoil, drop, own, put, several
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import settings
-from tests.unit.conftest import Certify
+from tests.unit.program import Certify
 from tests.unit.settings_cases import Bad, Config, problems, put, require_named
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.

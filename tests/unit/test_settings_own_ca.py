@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import settings
 from settings.ca_proof import flaws
-from tests.unit.conftest import CA_USAGE
+from tests.unit.program import CA_USAGE
 from tests.unit.settings_cases import Config, own, problems
 
 NOW = datetime.datetime.now(datetime.UTC)

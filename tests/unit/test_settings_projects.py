@@ -11,8 +11,7 @@ import pytest
 
 import settings
 from settings.problems import report
-from tests.unit.conftest import ROOT, Run, load_with, unpacked
-from tests.unit.recording import Recorder
+from tests.unit.program import ROOT, Run, load_with, unpacked
 from tests.unit.settings_cases import HELLO, Config, problems
 
 # The projects; the key that must be named; words of what is expected; words of the fix.
@@ -128,12 +127,6 @@ def test_a_project_is_not_lost_with_its_entry(good: Config, run_afresh: Run) -> 
     assert "team/hello" not in str(refused.value)
 
 
-def test_a_project_that_need_not_be_kept_goes(good: Config, projects_stack: Recorder) -> None:
-    kept = projects_stack.exported["keptRepositories"]
-    assert kept == ["team/hello"]
-    load_with(good | {"projects": [HELLO]}, {"keptRepositories": kept})
-
-
 def test_a_wrong_entry_is_not_taken_for_a_lost_project(good: Config) -> None:
     good["projects"] = [HELLO | {"brnch": "main"}]
     with pytest.raises(settings.SettingsError) as caught:
@@ -214,10 +207,6 @@ def test_the_default_branch_stays(good: Config, run_afresh: Run) -> None:
     load_with(good, there("team/hello", branch="trunk"))
     load_with(good, there("team/hello"))
     load_with(good, there("team/other", branch="main") | {"keptRepositories": []})
-
-
-def test_the_default_branch_is_remembered(projects_stack: Recorder) -> None:
-    assert projects_stack.exported["projects"]["team-hello"]["branch"] == "trunk"
 
 
 def test_a_project_is_not_called_as_the_agents_release(good: Config) -> None:

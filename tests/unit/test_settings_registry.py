@@ -6,7 +6,7 @@ import pytest
 
 import settings
 from settings.problems import report
-from tests.unit.conftest import Run, without
+from tests.unit.program import Run, without
 from tests.unit.settings_cases import Bad, Config, problems, put, require_named
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.

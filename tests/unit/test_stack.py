@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit import recording
-from tests.unit.conftest import Run, good_settings, unpacked
+from tests.unit.program import Run, good_settings, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -241,8 +241,38 @@ def test_one_machine_fewer_is_fine(run_program: Run, good: dict[str, Any]) -> No
     assert "gitlab" not in files(recorder, "dns-zone")["files/zone"]
 
 
+def test_only_the_first_commands_explain_sudo(good_stack: Recorder) -> None:
+    explaining = {c.name for c in good_stack.of_type(COMMAND) if "no-root.sh" in c.inputs["create"]}
+    assert explaining == {"gitlab-sshd", "gitlab-ready"}
+    for name in explaining:
+        assert "files/no-root.sh" in files(good_stack, name)
+
+
+def test_only_the_registrys_engine_prunes(good_stack: Recorder) -> None:
+    assert [c.name for c in good_stack.of_type(COMMAND) if c.name.endswith("-prune")] == ["registry-host-docker-prune"]
+    unit = files(good_stack, "registry-host-docker-prune")["files/auto-devops-docker-prune.service"]
+    assert (
+        "/auto-devops-docker-prune 7 10GB registry.devops.example.com/auto-devops/* docker.io/library/golang:" in unit
+    )
+    assert "docker.io/library/debian:bookworm-slim" in unit, "services' images begin with it"
+
+
+def test_pruning_can_be_switched_off(other_stack: Recorder) -> None:
+    assert not [c for c in other_stack.of_type(COMMAND) if c.name.endswith("-prune")]
+
+
+def test_without_projects_there_is_a_runner_and_no_images(good_stack: Recorder) -> None:
+    assert good_stack.one("gitlab-runner-container", "docker:index/container:Container")
+    assert not [r.name for r in good_stack.everything if r.name.startswith(("ci-images", "project-", "group-"))]
+
+
+def test_without_projects_there_is_nothing_to_run_in_the_cluster(other_stack: Recorder) -> None:
+    assert other_stack.one("kubernetes-runner", "auto-devops:index:KubernetesRunner")
+    assert not [r for r in other_stack.of_type("kubernetes:helm.sh/v3:Release") if r.parent == "kubernetes-runner"]
+
+
 def test_nothing_in_the_program_knows_the_lab() -> None:
-    from tests.unit.conftest import ROOT
+    from tests.unit.program import ROOT
 
     sources = [ROOT / "__main__.py", *(ROOT / "settings").glob("*.py"), *(ROOT / "components").rglob("*.*")]
     assert len(sources) > 20

@@ -11,7 +11,6 @@ import settings
 from components.host import Check
 from preflight import needs, plan
 from settings import Stack
-from tests.unit.recording import Recorder
 from tests.unit.settings_cases import HELLO
 
 MIRRORS = {
@@ -39,14 +38,6 @@ def stack(full: dict[str, Any], host_key: str) -> Stack:
 def of(stack: Stack, machine: str, script: str) -> list[Check]:
     """The checks of a machine by one script."""
     return [check for check in plan.checks(stack, set(stack.machines))[machine] if check.script.name == script]
-
-
-def test_every_check_has_the_name_of_a_resource(stack: Stack, full: dict[str, Any], run_program: Any) -> None:
-    """By which a script knows whether it has begun on the machine."""
-    recorder: Recorder = run_program(full)
-    commands = {each.name for each in recorder.of_type("command:remote:Command")}
-    checks = [check for found in plan.checks(stack, set(stack.machines)).values() for check in found]
-    assert checks and {check.name for check in checks} <= commands, {check.name for check in checks} - commands
 
 
 def test_every_machine_is_looked_at_for_what_all_have(stack: Stack) -> None:

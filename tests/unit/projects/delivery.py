@@ -35,7 +35,7 @@ from settings.mirrors import Downloads, MirrorSettings
 from settings.projects import ProjectSettings
 from settings.registry import LoginSettings
 from tests.unit import recording
-from tests.unit.conftest import ROOT, unpacked
+from tests.unit.program import ROOT, unpacked
 from tests.unit.recording import Recorder, plain
 
 COMMAND = "command:remote:Command"

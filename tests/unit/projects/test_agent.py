@@ -10,7 +10,7 @@ from components.auto_devops_project import (
     access,
 )
 from tests.unit import recording
-from tests.unit.conftest import ROOT
+from tests.unit.program import ROOT
 from tests.unit.projects.delivery import (
     variables,
 )

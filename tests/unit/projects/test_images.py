@@ -5,7 +5,7 @@ from __future__ import annotations
 from syrupy.assertion import SnapshotAssertion
 
 from components.ci_images.ci_images import dockerfile, tag
-from tests.unit.conftest import unpacked
+from tests.unit.program import unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
     variables,

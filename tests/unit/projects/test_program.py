@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from tests.unit.conftest import unpacked
+from tests.unit.program import load_with, unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
 )
 from tests.unit.recording import Recorder
+from tests.unit.settings_cases import HELLO
 
 
 def test_program_makes_each_group_once(projects_stack: Recorder) -> None:
@@ -45,6 +47,16 @@ def test_mirrors_ca_is_in_the_images_too(mirrored_stack: Recorder, mirror_ca: Pa
     assert "FROM mirror.corp:5000/library/golang:" in files["files/Dockerfile"]
 
 
-def test_without_projects_there_is_a_runner_and_no_images(good_stack: Recorder) -> None:
-    assert good_stack.one("gitlab-runner-container", "docker:index/container:Container")
-    assert not [r.name for r in good_stack.everything if r.name.startswith(("ci-images", "project-", "group-"))]
+def test_jobs_run_beside_gitlab_by_default(projects_stack: Recorder) -> None:
+    assert projects_stack.one("gitlab-runner-container", "docker:index/container:Container")
+    assert not [r for r in projects_stack.everything if r.name.startswith("kubernetes-runner")]
+
+
+def test_a_project_that_need_not_be_kept_goes(good: dict[str, Any], projects_stack: Recorder) -> None:
+    kept = projects_stack.exported["keptRepositories"]
+    assert kept == ["team/hello"]
+    load_with(good | {"projects": [HELLO]}, {"keptRepositories": kept})
+
+
+def test_the_default_branch_is_remembered(projects_stack: Recorder) -> None:
+    assert projects_stack.exported["projects"]["team-hello"]["branch"] == "trunk"

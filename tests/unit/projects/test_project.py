@@ -15,7 +15,7 @@ from components.auto_devops_project import (
     first_commit,
 )
 from tests.unit import recording
-from tests.unit.conftest import ROOT, unpacked
+from tests.unit.program import ROOT, unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
     SERVICES,

@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from components.gitlab_runner.gitlab_runner import configuration
 from settings.mirrors import Downloads, MirrorSettings
-from tests.unit.conftest import unpacked
+from tests.unit.program import unpacked
 from tests.unit.projects.delivery import (
     COMMAND,
     NAMES,

@@ -18,19 +18,10 @@ from components.host import Finding
 from preflight import ssh
 from preflight.failures import NotReached
 from settings.machines import Jump, Machine
-from tests.unit.conftest import encrypted
-from tests.unit.preflight import sshd as real
-from tests.unit.preflight.sshd import Sshd
+from tests.scripts.preflight import sshd as real
+from tests.scripts.preflight.sshd import Sshd
 
 pytestmark = pytest.mark.skipif(not real.available(), reason="needs openssh-server and openssh-client")
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """A machine that is this computer."""
-    running = real.start(tmp_path_factory.mktemp("sshd"))
-    yield running
-    running.stop()
 
 
 def said(machine: Machine, command: str, stdin: str = "", patience: float = 0, told: list[str] | None = None) -> str:
@@ -60,9 +51,9 @@ def test_a_command_runs_with_its_input(sshd: Sshd) -> None:
 
 def test_an_encrypted_key_is_opened(sshd: Sshd) -> None:
     key = serialization.load_ssh_private_key((sshd.machine.private_key or "").encode(), None)
-    locked = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encrypted(b"right")
-    ).decode()
+    # In one round, where OpenSSH's 16 cost a quarter of a second to make and to open.
+    encryption = serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1).build(b"right")
+    locked = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption).decode()
     assert said(sshd.other(private_key=locked, passphrase="right"), "echo in") == "in\n"
 
 

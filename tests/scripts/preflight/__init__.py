@@ -1,0 +1,1 @@
+"""The preflight: its own scripts, and its connections, against real sshds of this computer."""
