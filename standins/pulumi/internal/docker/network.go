@@ -26,7 +26,16 @@ type ipamConfig struct {
 }
 
 type networkInputs struct {
-	Name string `json:"name"`
+	Name        string            `json:"name"`
+	Driver      string            `json:"driver"`
+	Attachable  bool              `json:"attachable"`
+	Internal    bool              `json:"internal"`
+	IPv6        bool              `json:"ipv6"`
+	Labels      []label           `json:"labels"`
+	Options     map[string]string `json:"options"`
+	IpamDriver  string            `json:"ipamDriver"`
+	IpamOptions map[string]string `json:"ipamOptions"`
+	IpamConfigs []ipamConfig      `json:"ipamConfigs"`
 }
 
 type networkOutputs struct {
@@ -47,7 +56,20 @@ func (n networks) create(ctx context.Context, call *standin.Call) (string, resou
 	if err != nil {
 		return "", nil, err
 	}
-	created, err := docker.NetworkCreate(ctx, inputs.Name, network.CreateOptions{})
+	options := network.CreateOptions{
+		Driver: inputs.Driver, Internal: inputs.Internal, Attachable: inputs.Attachable,
+		Labels: labelMap(inputs.Labels), Options: inputs.Options,
+	}
+	if inputs.IPv6 {
+		options.EnableIPv6 = &inputs.IPv6
+	}
+	if inputs.IpamDriver != "" || len(inputs.IpamConfigs) > 0 || len(inputs.IpamOptions) > 0 {
+		options.IPAM = &network.IPAM{Driver: inputs.IpamDriver, Options: inputs.IpamOptions}
+		for _, config := range inputs.IpamConfigs {
+			options.IPAM.Config = append(options.IPAM.Config, network.IPAMConfig(config))
+		}
+	}
+	created, err := docker.NetworkCreate(ctx, inputs.Name, options)
 	if cerrdefs.IsConflict(err) {
 		return "", nil, fmt.Errorf("network %s exists already on %s and is not this stack's: remove it there "+
 			"(docker network rm %s), or give another name: %w", inputs.Name, n.settings.Host, inputs.Name, err)

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -21,7 +23,7 @@ type mapping struct {
 	renamed map[string]string
 	// silent are inputs that GitLab has no attribute of: what the provider is to do, or what is in a path.
 	silent []string
-	// readOnly are inputs that GitLab tells and is not told.
+	// readOnly are inputs that GitLab tells, and is told in another way.
 	readOnly []string
 	// converted are properties whose values GitLab writes in another form.
 	converted map[string]conversion
@@ -32,6 +34,8 @@ type mapping struct {
 type conversion struct {
 	toAPI   func(value any) any
 	fromAPI func(value any) any
+	// same says that two texts mean the same.
+	same func(a, b string) bool
 }
 
 func (m mapping) attribute(property string) string {
@@ -108,7 +112,10 @@ func (m mapping) found(told answer, given resource.PropertyMap) resource.Propert
 			value = renameKeys(value, camel)
 		}
 		read := typed(resource.NewPropertyValue(value), property)
-		if isGiven {
+		switch {
+		case isGiven && converted.same != nil && read.IsString() && converted.same(wanted.StringValue(), read.StringValue()):
+			read = wanted
+		case isGiven:
 			read = settled(wanted, read)
 		}
 		outputs[key] = read
@@ -155,7 +162,8 @@ func emptyOf(property *standin.Property) resource.PropertyValue {
 	return resource.NewProperty(resource.PropertyMap{})
 }
 
-// settled is what was given where what was read means the same: the same set, or an object whose given entries are so.
+// settled is what was given where what was read means the same: the same set, the same instant, or an object whose given
+// entries are so.
 func settled(given, read resource.PropertyValue) resource.PropertyValue {
 	switch {
 	case given.IsArray() && read.IsArray() && sameSet(given.ArrayValue(), read.ArrayValue()):
@@ -169,6 +177,8 @@ func settled(given, read resource.PropertyValue) resource.PropertyValue {
 			}
 		}
 		return resource.NewProperty(entries)
+	case given.IsString() && read.IsString() && sameInstant(given.StringValue(), read.StringValue()):
+		return given
 	}
 	return read
 }
@@ -188,6 +198,21 @@ func sortedTexts(values []resource.PropertyValue) []string {
 	}
 	slices.Sort(texts)
 	return texts
+}
+
+func sameInstant(a, b string) bool {
+	first, ok := instant(a)
+	second, alsoOk := instant(b)
+	return ok && alsoOk && first.Equal(second)
+}
+
+func instant(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if parsed, err := time.Parse(layout, text); err == nil {
+			return parsed, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // snake turns a property's name into an attribute's.
@@ -230,6 +255,16 @@ func renameKeys(value any, spell func(string) string) any {
 		return renamed
 	}
 	return value
+}
+
+// accepts says which attributes a request of client-go's has.
+func accepts(options any) func(attribute string) bool {
+	var names []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(options)) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return func(attribute string) bool { return slices.Contains(names, attribute) }
 }
 
 // text is an attribute as it stands in an identifier.
