@@ -86,15 +86,23 @@ remove_timer() {
   rm -f "/usr/local/sbin/auto-devops-$1"
 }
 
-# remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
+# remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others. One by one: to load
+# the rest anew would lose what somebody's nftables has in tables of these names, which iptables-save does not know
+# (seen with iptables 1.8.9 and 1.8.11: a chain "postrouting" in "ip nat" was gone).
 remove_rules() {
-  local tables
+  local tables saved matching
   for tables in iptables ip6tables; do
     command -v "$tables-save" >/dev/null || continue
-    # Counted, not `grep -q`: that would end at the first match, and iptables-save with a broken pipe.
-    if [ "$("$tables-save" | grep -c "$@" || true)" -gt 0 ]; then
-      "$tables-save" | grep -v "$@" | "$tables-restore"
-    fi
+    saved=$("$tables-save")
+    matching=$(grep -n "$@" <<<"$saved" | cut -d: -f1 || true)
+    if [ -z "$matching" ]; then continue; fi
+    awk '
+      NR == FNR { matches[$1]; next }
+      /^\*/ { table = $0; rules = flushed = chains = "" }
+      /^-A / && FNR in matches { rules = rules "-D" substr($0, 3) "\n" }
+      /^:/ && FNR in matches && $2 == "-" { chain = substr($1, 2); flushed = flushed "-F " chain "\n"; chains = chains "-X " chain "\n" }
+      /^COMMIT/ && rules chains != "" { printf "%s\n%s%s%sCOMMIT\n", table, rules, flushed, chains }
+    ' <(printf '%s\n' "$matching") <(printf '%s\n' "$saved") | "$tables-restore" --noflush
   done
 }
 
