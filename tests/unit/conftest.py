@@ -169,9 +169,20 @@ def good_stack(keys: Path, shared_runs: dict[str, Recorder]) -> Recorder:
 @pytest.fixture(scope="session")
 def other_stack(keys: Path) -> Recorder:
     """What it registers where many settings that have nothing to do with each other are not the default."""
-    from tests.unit.program import other_settings, run_with
+    from tests.unit.program import good_settings, run_with
 
-    return run_with(other_settings(keys), ["registry"])
+    settings = good_settings(keys)
+    settings["repair"] = "2026-11-24"
+    settings["ca"] = {"algorithm": "RSA", "rsaBits": 2048}
+    settings["docker"] = {"unprotectedTcp2375": True, "prune": {"enabled": False}}
+    settings["registry"]["login"] = {"username": "ci", "password": "correct horse"}
+    settings["kubernetes"]["ingressPorts"] = "redirect"
+    settings["ci"] = {"runner": "kubernetes"}
+    settings["mirrors"] = {
+        "images": {"docker.io": "mirror.corp:5000", "registry.k8s.io": "mirror.corp:5000"},
+        "kubernetes": "https://mirror.corp/k8s",
+    }
+    return run_with(settings, ["registry"])
 
 
 @pytest.fixture(scope="session")

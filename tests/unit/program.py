@@ -186,26 +186,11 @@ def run_with(
 def shared(
     runs: dict[str, recording.Recorder], config: dict[str, Any], secret_keys: list[str] | None = None
 ) -> recording.Recorder:
+    """What the program registers with the settings: of `runs`, or run now and added to them."""
     key = json.dumps([config, secret_keys or []], sort_keys=True)
     if key not in runs:
         runs[key] = run_with(config, secret_keys)
     return runs[key]
-
-
-def other_settings(keys: Path) -> dict[str, Any]:
-    """Many settings that have nothing to do with each other are not the default."""
-    settings = good_settings(keys)
-    settings["repair"] = "2026-11-24"
-    settings["ca"] = {"algorithm": "RSA", "rsaBits": 2048}
-    settings["docker"] = {"unprotectedTcp2375": True, "prune": {"enabled": False}}
-    settings["registry"]["login"] = {"username": "ci", "password": "correct horse"}
-    settings["kubernetes"]["ingressPorts"] = "redirect"
-    settings["ci"] = {"runner": "kubernetes"}
-    settings["mirrors"] = {
-        "images": {"docker.io": "mirror.corp:5000", "registry.k8s.io": "mirror.corp:5000"},
-        "kubernetes": "https://mirror.corp/k8s",
-    }
-    return settings
 
 
 def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:

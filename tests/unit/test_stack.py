@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit import recording
-from tests.unit.program import Run, good_settings, unpacked
+from tests.unit.program import ROOT, Run, good_settings, unpacked
 from tests.unit.recording import Recorder, contains_secret, plain
 
 COMMAND = "command:remote:Command"
@@ -272,8 +272,6 @@ def test_without_projects_there_is_nothing_to_run_in_the_cluster(other_stack: Re
 
 
 def test_nothing_in_the_program_knows_the_lab() -> None:
-    from tests.unit.program import ROOT
-
     sources = [ROOT / "__main__.py", *(ROOT / "settings").glob("*.py"), *(ROOT / "components").rglob("*.*")]
     assert len(sources) > 20
     for source in sources:

@@ -1,6 +1,6 @@
 // The registry of github.com/distribution/distribution, as its own cmd/registry/main.go (v3.0.0) puts it together, without
-// the storage at Amazon, Azure and Google and what goes with it: two thirds of the time that the build takes, and a lab
-// has none of them. A configuration that names one ends the registry with upstream's own message.
+// the storage at Amazon, Azure and Google and what goes with it: 64 of the 164 CPU-seconds that the build takes from an
+// empty cache, and a lab has none of them. A configuration that names one ends the registry with upstream's own message.
 package main
 
 import (
