@@ -17,6 +17,7 @@ from components.ci_images import CiImages, CiImagesArgs
 from components.dns import make_dns
 from components.gitlab_runner import RunnerContext, RunnerToken, make_runner
 from components.gitlab_server import GitLabServer, GitLabServerArgs
+from components.gitlab_server import images as gitlab_images
 from components.host import Host, HostArgs
 from components.k8s_node import K8sNode, K8sNodeArgs
 from components.registry_host import RegistryHost, RegistryHostArgs
@@ -57,7 +58,10 @@ registry = RegistryHost(
 # GitLab, on a machine of its own.
 gitlab: GitLabServer | None = None
 if stack.gitlab.host:
-    gitlab = GitLabServer("gitlab-server", GitLabServerArgs(site, trusted[stack.gitlab.host], stack.gitlab, today))
+    pulled = gitlab_images(stack.gitlab, stack.ci, stack.downloads)
+    gitlab = GitLabServer(
+        "gitlab-server", GitLabServerArgs(site, trusted[stack.gitlab.host], stack.gitlab, pulled, today)
+    )
     pulumi.export("gitlabUrl", gitlab.url)
     pulumi.export("gitlabRegistry", gitlab.registry)
     pulumi.export("gitlabSshPort", gitlab.ssh_port)

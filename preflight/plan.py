@@ -36,15 +36,18 @@ def _components(stack: Stack) -> Iterator[Check]:
         server = machines[stack.dns.host].address
         yield dns.check("dns", machines[stack.dns.host], domain)
         yield from (dns.resolver_check("dns", machine, server, domain) for machine in machines.values())
-    yield registry_host.engine_check("registry-host", machines[stack.registry.host], names, stack.docker)
+    downloads = stack.downloads
+    pulled = registry_host.images(stack.registry, downloads, stack.ci.pipeline_images(downloads))
+    yield registry_host.engine_check("registry-host", machines[stack.registry.host], names, stack.docker, pulled)
     if stack.gitlab.host:
         machine = machines[stack.gitlab.host]
-        yield gitlab_server.engine_check("gitlab-server", machine, names, stack.gitlab)
+        pulled = gitlab_server.images(stack.gitlab, stack.ci, downloads)
+        yield gitlab_server.engine_check("gitlab-server", machine, names, stack.gitlab, pulled)
         yield gitlab_server.check("gitlab-server", machine, names, stack.gitlab)
         if stack.ci.runner == "docker":
             yield gitlab_runner.check("gitlab-runner", machine)
     if stack.kubernetes.host:
-        settings, downloads = stack.kubernetes, stack.downloads
+        settings = stack.kubernetes
         node = machines[stack.kubernetes.host]
         yield k8s_node.check("k8s-node", node, "control-plane", settings, downloads, server)
         for worker in settings.workers:

@@ -5,6 +5,7 @@ Owns the section `ci`. That a runner or an agent needs a cluster is between sect
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -21,7 +22,8 @@ GoProxy = Annotated[
 ]
 _GITLAB_REGISTRY = "registry.gitlab.com"
 # The runner puts its version in.
-_HELPER = f"{_GITLAB_REGISTRY}/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v${{CI_RUNNER_VERSION}}"
+_VERSION = "${CI_RUNNER_VERSION}"
+_HELPER = f"{_GITLAB_REGISTRY}/gitlab-org/gitlab-runner/gitlab-runner-helper:x86_64-v{_VERSION}"
 
 
 class CiImages(Section):
@@ -94,6 +96,14 @@ class CiSettings(Section):
         if self.images.helper:
             return downloads.image(self.images.helper)
         return downloads.image(_HELPER) if _GITLAB_REGISTRY in downloads.mirrors.images else None
+
+    def helper_images(self, downloads: Downloads) -> list[str]:
+        """The runner's helper by each name that it may have on a machine, where the runner's tag has its version."""
+        image, version = self.helper_image(downloads) or _HELPER, re.search(r"\d+\.\d+\.\d+", self.images.runner)
+        if _VERSION not in image:
+            return [image]
+        images = [image, image.replace("x86_64", "arm64")]
+        return [each.replace(_VERSION, version[0]) for each in images] if version else []
 
     def pipeline_images(self, downloads: Downloads) -> list[str]:
         """`images.bases`, as they are pulled."""

@@ -22,7 +22,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 KEYS = "/etc/docker/auto-devops"
 """On the machine; the scripts name it too."""
 PROGRAMS: Mapping[str, str] = {
-    name: (SCRIPTS / name).read_text() for name in ("docker-options.sh", "docker-live-restore.sh")
+    name: (SCRIPTS / name).read_text() for name in ("docker-options.sh", "docker-live-restore.sh", "docker-images.sh")
 }
 """What the engine's unit, and the scripts, run on the machine."""
 
@@ -31,7 +31,8 @@ PROGRAMS: Mapping[str, str] = {
 class Claims:
     """What the stack is going to take on a machine and in its engine, by name; somebody else may have it already.
 
-    `mounts` are the machine's directories that its containers write into. `volumes` may be patterns.
+    `mounts` are the machine's directories that its containers write into. `volumes` may be patterns. `images` are what
+    it pulls there, and what its builds begin with: they go with it, unless they were there before or are in use.
     With `bounds_logs` containers get the options `max-size` and `max-file`, which not every log driver takes.
     """
 
@@ -40,6 +41,7 @@ class Claims:
     networks: Sequence[str] = ()
     volumes: Sequence[str] = ()
     mounts: Sequence[str] = ()
+    images: Sequence[str] = ()
     bounds_logs: bool = False
 
 
@@ -95,6 +97,7 @@ def variables(machine: str, domain: str, claims: Claims) -> dict[str, str]:
         "NETWORKS": " ".join(claims.networks),
         "VOLUMES": " ".join(claims.volumes),
         "MOUNTS": " ".join(claims.mounts),
+        "IMAGES": " ".join(claims.images),
         "PORTS": " ".join(str(port) for port in (*claims.ports, DOCKER_TLS_PORT)),
         "BOUNDS_LOGS": "yes" if claims.bounds_logs else "no",
     }
@@ -134,8 +137,9 @@ class DockerEngine(pulumi.ComponentResource):
     """The Docker engine of the machine, or else the distribution's, configured by a drop-in of its unit.
 
     Owns: the package where it came with the stack, the drop-in and the options beside the user's, the server's
-    certificate and key on the host, the stack's own access to the engine, the timer that removes old images. Removal
-    takes the engine with it where it came with the stack and has nothing of anybody else's.
+    certificate and key on the host, the stack's own access to the engine, the timer that removes old images, and the
+    images that the stack pulls or its pipelines build. Removal takes the engine with it where it came with the stack
+    and has nothing of anybody else's.
     Does not own: an engine that was there before, /etc/docker/daemon.json, which stays the user's, and containers.
     """
 

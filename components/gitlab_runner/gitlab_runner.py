@@ -112,7 +112,13 @@ class GitLabRunner(pulumi.ComponentResource):
         )
         self.configured = configured.id
         on_engine = pulumi.ResourceOptions(parent=self, provider=engine)
-        image = docker.RemoteImage(f"{name}-image", name=site.downloads.image(settings.images.runner), opts=on_engine)
+        image = docker.RemoteImage(
+            f"{name}-image",
+            name=site.downloads.image(settings.images.runner),
+            # It may be somebody's as well: the engine's scripts know (docker-images.sh).
+            keep_locally=True,
+            opts=on_engine,
+        )
         docker.Container(
             f"{name}-container",
             name=RUNNER_CONTAINER,

@@ -19,8 +19,10 @@ from components.secrets import secret
 from components.site import Site
 from components.templates import render
 from names import MOVED_SSH_PORT, RUNNER_CACHE, RUNNER_CONTAINER, RUNNER_DIRECTORY, SSH_PORT, Names, bracketed
+from settings.ci import CiSettings
 from settings.gitlab import GitLabSettings
 from settings.machines import Machine
+from settings.mirrors import Downloads
 
 SCRIPTS = Path(__file__).parent / "scripts"
 DATA_CHECK = SCRIPTS / "data-check.sh"
@@ -42,11 +44,12 @@ MEMORY: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class GitLabServerArgs:
-    """`today` sets the period in which the access token is the same."""
+    """`today` sets the period in which the access token is the same. `pulled` are the machine's `images`."""
 
     site: Site
     host: TrustedHost
     settings: GitLabSettings
+    pulled: Sequence[str]
     today: datetime.date
 
 
@@ -63,19 +66,28 @@ class GitLabAccess:
     token: pulumi.Output[str]
 
 
-def claims(settings: GitLabSettings) -> Claims:
+def images(settings: GitLabSettings, ci: CiSettings, downloads: Downloads) -> list[str]:
+    """What is pulled on the machine, by the runner as well; jobs' own images are the platform's."""
+    pulled = [downloads.image(settings.image)]
+    if ci.runner == "docker":
+        pulled += [downloads.image(ci.images.runner), downloads.image(ci.images.runtime), *ci.helper_images(downloads)]
+    return pulled
+
+
+def claims(settings: GitLabSettings, pulled: Sequence[str]) -> Claims:
     """What is taken in the engine, by the runner as well: it comes and goes while GitLab stays. Ports: see `check`."""
     return Claims(
         containers=("gitlab", RUNNER_CONTAINER),
         volumes=(f"{RUNNER_CACHE}*",),
         mounts=(f"{settings.data_directory}/config", RUNNER_DIRECTORY),
+        images=pulled,
         bounds_logs=True,
     )
 
 
-def engine_check(name: str, machine: Machine, names: Names, settings: GitLabSettings) -> Check:
-    """What the machine of the GitLabServer `name` is looked at for, by its Docker engine."""
-    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings))
+def engine_check(name: str, machine: Machine, names: Names, settings: GitLabSettings, pulled: Sequence[str]) -> Check:
+    """What the machine of the GitLabServer `name` is looked at for, by its Docker engine; `pulled` are its `images`."""
+    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings, pulled))
 
 
 def _data(host: str, names: Names, settings: GitLabSettings, *, sshd_moves: bool) -> dict[str, str]:
@@ -267,7 +279,7 @@ class GitLabServer(pulumi.ComponentResource):
                 dns_names=[args.site.names.gitlab],
                 owner=self,
                 owner_name=name,
-                claims=claims(args.settings),
+                claims=claims(args.settings, args.pulled),
             ),
             # Stacks from before there was a GitLabServer have the engine by another name. Without the alias it would be
             # installed once more, and then removed.
@@ -283,6 +295,8 @@ class GitLabServer(pulumi.ComponentResource):
         image = docker.RemoteImage(
             f"{name}-image",
             name=args.site.downloads.image(settings.image),
+            # It may be somebody's as well: the engine's scripts know (docker-images.sh).
+            keep_locally=True,
             opts=pulumi.ResourceOptions(parent=self, provider=engine),
         )
         text = configuration(gitlab_name, args.host.address, settings)

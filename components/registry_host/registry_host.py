@@ -20,6 +20,7 @@ from components.site import Site
 from components.templates import render
 from names import DOCKER_PLAIN_PORT, DOCKER_TLS_PORT, PLATFORM, Names
 from settings.machines import Machine
+from settings.mirrors import Downloads
 from settings.registry import DockerSettings, GarbageCollection, LoginSettings, RegistrySettings
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -36,7 +37,12 @@ class RegistryHostArgs:
     keep: Sequence[str] = ()
 
 
-def claims(settings: DockerSettings) -> Claims:
+def images(settings: RegistrySettings, downloads: Downloads, keep: Sequence[str]) -> list[str]:
+    """What is pulled on the machine; `keep` as in RegistryHostArgs."""
+    return [*(downloads.image(image) for _, image in settings.images), *keep]
+
+
+def claims(settings: DockerSettings, pulled: Sequence[str]) -> Claims:
     """What is taken on the machine."""
     plain = (DOCKER_PLAIN_PORT,) if settings.unprotected_tcp_2375 else ()
     return Claims(
@@ -44,12 +50,13 @@ def claims(settings: DockerSettings) -> Claims:
         networks=("auto-devops",),
         volumes=("auto-devops-registry",),
         ports=(80, 443, *plain),
+        images=pulled,
     )
 
 
-def engine_check(name: str, machine: Machine, names: Names, settings: DockerSettings) -> Check:
-    """What the machine of the RegistryHost `name` is looked at for."""
-    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings))
+def engine_check(name: str, machine: Machine, names: Names, settings: DockerSettings, pulled: Sequence[str]) -> Check:
+    """What the machine of the RegistryHost `name` is looked at for; `pulled` are its `images`."""
+    return docker_engine.check(f"{name}-docker", machine, names.domain, claims(settings, pulled))
 
 
 def nginx_configuration(names: Names) -> str:
@@ -97,7 +104,11 @@ class RegistryHost(pulumi.ComponentResource):
         self.provider = engine.provider
         images = {
             role: docker.RemoteImage(
-                f"{name}-{role}-image", name=args.site.downloads.image(image), opts=self._on_engine()
+                f"{name}-{role}-image",
+                name=args.site.downloads.image(image),
+                # It may be somebody's as well: the engine's scripts know (docker-images.sh).
+                keep_locally=True,
+                opts=self._on_engine(),
             )
             for role, image in settings.images
         }
@@ -153,7 +164,7 @@ class RegistryHost(pulumi.ComponentResource):
                 dns_names=[self._names.docker],
                 owner=self,
                 owner_name=name,
-                claims=claims(wanted),
+                claims=claims(wanted, images(args.settings, args.site.downloads, args.keep)),
                 unprotected=wanted.unprotected_tcp_2375,
                 prune=wanted.prune if wanted.prune.enabled else None,
                 keep=[f"{self._names.registry}/{PLATFORM}/*", *args.keep],

@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ CLAIMS = Claims(
     networks=["auto-devops"],
     volumes=["auto-devops-registry", "auto-devops-cache-*"],
     mounts=["/srv/gitlab-runner"],
+    images=["docker.io/library/nginx:1", "docker.io/library/golang:1"],
 )
 OURS = "etc/docker/auto-devops"
 DROPIN = "etc/systemd/system/docker.service.d/auto-devops.conf"
@@ -43,7 +46,68 @@ SYSTEMCTL = """case "$*" in
 "stop docker"*) rm -f {root}/active ;;
 esac"""
 
+IMAGES = """# As moby v20.10.24 (daemon/images/image_delete.go): a name is refused while a container has the image
+# and it is the only one; an image goes with its last name, and with it the nameless ones that only led to it.
+import json, sys
+from pathlib import Path
+root = Path(sys.argv[1])
+store = root / "store.json"
+images = json.loads(store.read_text())
+used = [line.split()[0] for line in (root / "image-users").read_text().splitlines()]
+what, arguments = sys.argv[2], sys.argv[3:]
+
+
+def find(name):
+    return next((image for image in images if name == image["Id"] or name in image["RepoTags"]), None)
+
+
+def drop(image):
+    if image["Id"] in used or image["RepoTags"] or any(other.get("Parent") == image["Id"] for other in images):
+        return False
+    images.remove(image)
+    parent = find(image.get("Parent") or "-")
+    if parent:
+        drop(parent)
+    return True
+
+
+if what == "ls":
+    print("\\n".join(image["Id"] for image in images))
+elif what == "inspect":
+    found = [find(name) for name in arguments]
+    print(json.dumps([image for image in found if image]))
+    sys.exit(0 if all(found) else "Error: No such image")
+elif what == "tag":
+    other = find(arguments[1])
+    if other:
+        other["RepoTags"].remove(arguments[1])
+    find(arguments[0])["RepoTags"].append(arguments[1])
+elif what == "rm":
+    image = find(arguments[0])
+    if not image:
+        sys.exit(f"Error: No such image: {arguments[0]}")
+    if image["Id"] in used and len(image["RepoTags"]) < 2:
+        sys.exit("Error response from daemon: conflict: unable to remove repository reference (must force)")
+    if arguments[0] in image["RepoTags"]:
+        image["RepoTags"].remove(arguments[0])
+    if not image["RepoTags"]:
+        image["RepoDigests"] = []
+        if not drop(image) and arguments[0] == image["Id"]:
+            sys.exit("Error response from daemon: conflict: image has dependent child images")
+store.write_text(json.dumps(images))
+"""
+
 DOCKER = """[ -e {root}/active ] || exit 1
+case "$*" in
+"image ls --all --quiet --no-trunc") exec {python} {root}/images.py {root} ls ;;
+"image inspect --format"*) ;;
+"image inspect "* | "image rm "* | "image tag "*) exec {python} {root}/images.py {root} "${{@:2}}" ;;
+"ps --all --quiet --no-trunc") cut -d' ' -f2 {root}/image-users; exit ;;
+"inspect --format {{{{.Image}}}} "*)
+  for name in "${{@:4}}"; do awk -v name="$name" '$2 == name {{ print $1 }}' {root}/image-users; done
+  exit
+  ;;
+esac
 case "$*" in
 "info --format {{{{.LiveRestoreEnabled}}}}") cat {root}/live ;;
 "info --format {{{{.Swarm"*) echo "$(cat {root}/swarm) $(cat {root}/live)" ;;
@@ -69,6 +133,33 @@ DPKG_QUERY = """case "$1" in
 esac"""
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image: its id, names, the one that it was built from here, and the layers that it has beside that's."""
+
+    id: str
+    names: Sequence[str] = ()
+    parent: Image | None = None
+    ci_image: bool = False
+    digests: Sequence[str] = ()
+
+    @property
+    def layers(self) -> list[str]:
+        return [*(self.parent.layers if self.parent else []), f"layer-of-{self.id}"]
+
+    @property
+    def inspected(self) -> dict[str, Any]:
+        labels = {"auto-devops.ci-image": "go"} if self.ci_image else None
+        return {
+            "Id": f"sha256:{self.id}",
+            "RepoTags": list(self.names),
+            "RepoDigests": list(self.digests),
+            "Parent": f"sha256:{self.parent.id}" if self.parent else "",
+            "Config": {"Labels": labels},
+            "RootFS": {"Layers": self.layers},
+        }
+
+
 class Engine(Machine):
     """A machine with root's files below a directory of its own, and an engine that knows what live-restore does."""
 
@@ -79,10 +170,13 @@ class Engine(Machine):
         self.put("proc/sys/net/ipv4/ip_forward", "1\n")
         for name in ("installed", "containers", "running", "volumes", "networks", "images", "published", "ports"):
             self.put(name, "")
+        self.put("image-users", "")
+        self.put("images.py", IMAGES)
+        self.images()
         for name, content in {"live": "false", "swarm": "inactive", "enabled": "enabled", "pid": "1"}.items():
             self.put(name, f"{content}\n")
         for name, body in {"systemctl": SYSTEMCTL, "docker": DOCKER, "dpkg-query": DPKG_QUERY}.items():
-            self.fake(name, body.format(root=root, dropin=DROPIN, ours=OURS))
+            self.fake(name, body.format(root=root, dropin=DROPIN, ours=OURS, python=sys.executable))
         self.fake("dockerd", "echo 'Docker version 20.10.24+dfsg1, build 297e128'")
         line = "s/^/LISTEN 0 4096 0.0.0.0/; s/ users/ 0.0.0.0:* users/"
         self.fake("ss", f"""grep "${{2#sport = }} " {root}/ports | sed '{line}'""")
@@ -107,8 +201,21 @@ class Engine(Machine):
     def read(self, name: str) -> str:
         return (self.root / name).read_text()
 
+    def images(self, *images: Image, used: Mapping[str, str] | None = None) -> None:
+        """What the engine has now; `used` are the ids that a container has, by its name."""
+        self.put("store.json", json.dumps([image.inspected for image in images]))
+        self.put("image-users", "".join(f"{id} {name}\n" for name, id in (used or {}).items()))
+
+    @property
+    def image_names(self) -> list[str]:
+        """The names of the images, or the ids of those without."""
+        return sorted(
+            name for image in json.loads(self.read("store.json")) for name in image["RepoTags"] or [image["Id"]]
+        )
+
     def rooted(self, text: str) -> str:
         """A script of ours that finds the machine's files where they are here."""
+        text = text.replace("/var/lib/auto-devops", f"{self.root}/state")
         for path in (
             "/etc/",
             "/usr/local/sbin/",

@@ -32,8 +32,10 @@ IMAGES: dict[str, tuple[int, int, int | None]] = {
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Machine:
-    """A machine whose engine has those images, and none of the newer options."""
+    """A machine whose engine came with the stack and has those images, and none of the newer options."""
     machine = Machine(tmp_path / "machine")
+    (machine.root / "state/packages").mkdir(parents=True)
+    (machine.root / "state/packages/docker").write_text("docker.io\n")
     now = datetime.datetime.now(datetime.UTC)
     inspected, store = machine.root / "inspected", machine.root / "image/overlay2/imagedb/content/sha256"
     inspected.mkdir()
@@ -71,7 +73,9 @@ def engine(tmp_path: Path) -> Machine:
 
 def prune(engine: Machine, *arguments: str) -> list[str]:
     """Runs the program; what it asked the engine to remove."""
-    result = engine.program(PRUNE, *arguments)
+    script = engine.root / "prune.sh"
+    script.write_text(PRUNE.read_text().replace("/var/lib/auto-devops", f"{engine.root}/state"))
+    result = engine.program(script, *arguments)
     assert result.returncode == 0, result.stderr
     return [
         call for call in engine.calls if call.startswith(("docker image rm", "docker image prune", "docker builder"))

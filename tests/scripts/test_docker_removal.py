@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.docker_engine.docker_engine import SCRIPTS
-from tests.scripts.engine import DOCKER, DROPIN, OURS, Engine
+from tests.scripts.engine import DROPIN, OURS, Engine
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_engine_with_somebodys_things_stays(machine: Engine, kind: str, line:
 
 def test_an_engine_that_does_not_tell_stays(machine: Engine) -> None:
     came_with_us(machine)
-    docker = DOCKER.format(root=machine.root)
+    docker = (machine.root / "bin/docker").read_text()
     machine.fake("docker", docker.replace("case", 'case "$*" in "volume ls --quiet") exit 1 ;; esac\ncase', 1))
     done = machine.step("remove")
     assert "does not tell" in done.stderr and (machine.root / "var/lib/docker/volumes/metadata.db").exists()
@@ -102,6 +102,7 @@ def test_a_dead_engine_with_volumes_stays(machine: Engine) -> None:
     script = machine.root / "remove.sh"
     script.write_text(machine.rooted((SCRIPTS / "remove.sh").read_text()).replace("await 30", "await 0"))
     done = machine.run(script)
+    assert done.returncode == 0, done.stderr
     assert "does not answer" in done.stderr and (machine.root / "var/lib/docker/volumes/data/_data/x").exists()
 
 
@@ -168,3 +169,43 @@ def test_only_the_engines_rules_go(machine: Engine, theirs: str) -> None:
         expected += chain
         assert "leaving the firewall's chain DOCKER-USER" in done.stderr
     assert sorted(left) == sorted(expected)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("network", "auto-devops"), ("volume", "auto-devops-registry")])
+@pytest.mark.parametrize(
+    ("said", "status"), [("has active endpoints", 0), ("volume is in use - [a1]", 0), ("no space left on device", 1)]
+)
+def test_what_the_engine_does_not_remove(machine: Engine, kind: str, name: str, said: str, status: int) -> None:
+    """What a container of somebody's has stays with it; anything else fails the removal."""
+    machine.user_has()
+    assert machine.install().returncode == 0
+    machine.put(f"{kind}s", f"{name}\n")
+    docker = (machine.root / "bin/docker").read_text()
+    broken = f'case "$*" in "{kind} rm {name}") echo "Error response from daemon: {said}" >&2; exit 1 ;; esac\ncase'
+    machine.fake("docker", docker.replace("case", broken, 1))
+    done = machine.step("remove")
+    assert done.returncode == status and said in done.stderr and name in done.stderr
+    assert (machine.root / "state/docker-before").exists() is (status == 1)
+
+
+@pytest.mark.parametrize("what", ["tree", "stop"])
+def test_an_engine_that_does_not_go_fails_the_removal(machine: Engine, what: str) -> None:
+    came_with_us(machine)
+    if what == "tree":
+        machine.fake("find", 'case "$*" in *overlay2*) echo busy >&2; exit 1 ;; *) exec /usr/bin/find "$@" ;; esac')
+    else:
+        systemctl = (machine.root / "bin/systemctl").read_text()
+        machine.fake(
+            "systemctl", systemctl.replace("case", 'case $* in "stop docker"*) echo busy; exit 1 ;; esac\ncase', 1)
+        )
+    done = machine.step("remove")
+    assert done.returncode == 1 and "busy" in done.stderr
+    assert (machine.root / "state/docker-going").exists(), "it goes on with the next destroy"
+
+
+def test_a_containerd_that_does_not_tell_keeps_its_data(machine: Engine) -> None:
+    came_with_us(machine)
+    machine.fake("ctr", "exit 1")
+    done = machine.step("remove")
+    assert done.returncode == 0 and "does not tell" in done.stderr
+    assert (machine.root / "var/lib/docker/overlay2").exists()

@@ -62,3 +62,21 @@ def test_an_unknown_link_names_those_that_are_known(good: Config) -> None:
     good["ci"] = {"clusterLink": "agents"}
     (problem,) = problems(good)
     assert problem.fix == "pulumi config set --path auto-devops:ci.clusterLink agent"
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        ({}, ["helper:x86_64-v19.4.0", "helper:arm64-v19.4.0"]),
+        (
+            {"runner": "docker.io/gitlab/gitlab-runner:alpine-v19.3.1"},
+            ["helper:x86_64-v19.3.1", "helper:arm64-v19.3.1"],
+        ),
+        ({"runner": "docker.io/gitlab/gitlab-runner:latest"}, []),
+        ({"helper": "mirror.corp/helper:1"}, ["mirror.corp/helper:1"]),
+    ],
+)
+def test_names_of_the_runners_helper(good: Config, images: dict[str, str], expected: list[str]) -> None:
+    stack = settings.parse(good | {"ci": {"images": images}})
+    upstream = "registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-"
+    assert [name.removeprefix(upstream) for name in stack.ci.helper_images(stack.downloads)] == expected

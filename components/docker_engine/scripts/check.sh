@@ -6,6 +6,7 @@
 #   CONTAINERS, NETWORKS, VOLUMES   names that the stack is going to take in the engine
 #   PORTS       those that it is going to publish
 #   MOUNTS      directories of the machine that its containers write into
+#   IMAGES      what it is going to pull; not looked for, as it may be there already
 #   BOUNDS_LOGS yes where it gives containers the log options max-size and max-file
 set -euo pipefail
 

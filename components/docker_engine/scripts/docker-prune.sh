@@ -4,11 +4,15 @@
 #
 # Images that came here (by a build or a pull) less than DAYS days ago stay, and so do those that a container has, running
 # or not, and those whose name matches a PATTERN. Build cache stays up to STORAGE, what was used last first.
+# In an engine that somebody had before the stack only the stack's own images go (docker-images.sh), and the cache is theirs.
 set -euo pipefail
 
 days=$1 storage=$2
 shift 2
 since=$(($(date +%s) - days * 86400))
+records=/var/lib/auto-devops
+theirs=no
+if ! grep -qs '^docker\.io\b' "$records/packages/docker" || [ -s "$records/docker-images/before" ]; then theirs=yes; fi
 
 # kept ID NAME PATTERN...: whether an image stays, whatever its age. By name and not by label: labels are inherited by all
 # that is built from an image.
@@ -40,6 +44,18 @@ came() {
 store=$(docker info --format '{{.DockerRootDir}}/image/{{.Driver}}')/imagedb/content/sha256
 used=$(docker ps --all --quiet --no-trunc | xargs -r docker inspect --format '{{.Image}}')
 removed=0
+
+if [ "$theirs" = yes ]; then
+  ours=$(/usr/local/sbin/auto-devops-docker-images ours)
+  while IFS=$'\t' read -r kind name id; do
+    # What the settings name stays as long as they do.
+    if [ -z "$kind" ] || [ "$kind" = named ] || kept "$id" "$name" "$@" || [ "$(came "$id")" -ge "$since" ]; then continue; fi
+    if docker image rm "$name" >/dev/null 2>&1; then removed=$((removed + 1)); fi
+  done <<<"$ours"
+  echo "$removed names of images removed; what else is in this engine is somebody's"
+  exit 0
+fi
+
 while read -r id repository tag; do
   # Without a name: below.
   if [ "$repository" = '<none>' ] || kept "$id" "$repository:$tag" "$@"; then continue; fi

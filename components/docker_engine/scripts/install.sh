@@ -1,18 +1,20 @@
 # shellcheck shell=bash
 # A Docker engine with the stack's options and keys: the one that is here, or else the distribution's. TLS_PORT is empty where
-# only this machine itself uses the engine. What cannot be used, check.sh has refused.
+# only this machine itself uses the engine. IMAGES are names under which the stack pulls. What cannot be used, check.sh has refused.
 set -euo pipefail
 
 directory=/etc/docker/auto-devops
 dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
+images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
 yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 
 # What an engine changes stays after it; so that removal can undo it, remember how it was: the kernel, the engine's
 # directories and group, and of an engine that is here already whether it runs.
 if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
-  mkdir -p "$STATE"
+  mkdir -p "$records"
+  touch "$records/first"
   {
     printf 'ip_forward=%s\n' "$(cat /proc/sys/net/ipv4/ip_forward)"
     printf 'forward_policy=%s\n' "$(iptables -S FORWARD 2>/dev/null | awk '$1 == "-P" { print $3 }')"
@@ -61,6 +63,7 @@ fi
 place "$FILES/options.json" "$directory/options.json" 600
 place "$FILES/docker-options.sh" /usr/local/sbin/auto-devops-docker-options 755
 place "$FILES/docker-live-restore.sh" "$live_restore" 755
+place "$FILES/docker-images.sh" "$images" 755
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 
@@ -106,4 +109,22 @@ fi
 if ! await 60 "the Docker engine" docker version; then
   fail "an engine that does not answer" "docker version to work" "on $(hostname): journalctl -u docker"
 fi
+
+# What is in the engine before the stack pulls anything, once: its removal takes nothing of that (see docker-images.sh). Where an
+# earlier release began, only an engine that came with the stack is known to have had nothing.
+mkdir -p "$records"
+if [ -e "$records/first" ]; then
+  docker image ls --all --quiet --no-trunc | sort -u | xargs -r docker image inspect |
+    jq -r '.[] | .Id as $id | (.RepoTags // [] | if . == [] then ["-"] else . end)[] | "\($id) \(.)"' >"$records/before.new"
+  mv "$records/before.new" "$records/before"
+  rm -f "$records/first"
+elif [ ! -e "$records/before" ] && came_with_us docker docker.io && ! adopted "$(docker info --format '{{.DockerRootDir}}')"; then
+  : >"$records/before"
+fi
+# shellcheck disable=SC2153 # a variable of the script
+tr ' ' '\n' <<<"$IMAGES" | sed '/^$/d' | sort -u >"$records/wanted"
+{ cat "$records/wanted" && if [ -e "$records/names" ]; then cat "$records/names"; fi; } | sort -u >"$records/names.new"
+mv "$records/names.new" "$records/names"
+printf '%s\n' "$DOMAIN" >"$records/domain"
+
 docker version --format '{{.Server.Version}}'

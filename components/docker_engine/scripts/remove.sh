@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# Our options and keys go, and of what the engine has just what the stack made. The engine goes too where it came with the
-# stack and nothing of anybody else's is left in it, and with it everything that it put into the kernel.
+# Our options and keys go, and of what the engine has just what the stack made, pulled or built. The engine goes too where it came
+# with the stack and nothing of anybody else's is left in it, and with it everything that it put into the kernel.
 # DOMAIN is the platform's; CONTAINERS are the stack's by name, MOUNTS the directories that some of them have.
 set -euo pipefail
 
 dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
 config=/etc/docker/daemon.json
+images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
 settle docker
 remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
@@ -44,22 +45,51 @@ remove_made() {
   while read -r name; do
     if made_by_the_stack "$name"; then docker rm --force --volumes "$name" >/dev/null; fi
   done < <(docker ps --all --format '{{.Names}}')
-  docker network ls --format '{{.Name}}' | grep -x auto-devops | xargs --no-run-if-empty docker network rm >/dev/null || true
-  docker volume ls --quiet | grep -x 'auto-devops-registry\|auto-devops-cache-.*' | xargs --no-run-if-empty docker volume rm >/dev/null || true
+  while read -r name; do
+    if [ "$name" = auto-devops ]; then rid network "$name"; fi
+  done < <(docker network ls --format '{{.Name}}')
+  while read -r name; do
+    case "$name" in auto-devops-registry | auto-devops-cache-*) rid volume "$name" ;; esac
+  done < <(docker volume ls --quiet)
 }
 
-# unsaved_images: names of images that are neither the platform's nor anywhere else to be had. GitLab Runner may load its
+# rid network|volume NAME: removes it; one that somebody's container has stays, as what is somebody's.
+rid() {
+  local said
+  if said=$(docker "$1" rm "$2" 2>&1); then return 0; fi
+  case "$said" in
+  *"has active endpoints"* | *"is in use"*) say "leaving the $1 $2 on $(hostname), which a container of somebody's has: $said" ;;
+  *) fail "the $1 $2 that cannot be removed: $said" "docker $1 rm $2 to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
+  esac
+}
+
+# take_images: those of the stack's, from an engine that stays.
+take_images() {
+  # Before there are these records, nothing was pulled; without Docker nothing is there any more.
+  if [ ! -x "$images" ] || [ ! -e "$records/domain" ] || ! command -v docker >/dev/null; then return 0; fi
+  if ! answers; then
+    fail "an engine that does not answer" "docker info to work, so that the stack's images can go" \
+      "on $(hostname): systemctl start docker; then run pulumi destroy again"
+  fi
+  if ! "$images" all; then
+    fail "images of the stack's that cannot be removed (the reason is above)" "docker image rm to work" \
+      "on $(hostname): mend it, then run pulumi destroy again"
+  fi
+}
+
+# unsaved_images: names of images that are neither the stack's nor anywhere else to be had. GitLab Runner may load its
 # helper from a file of its own.
 unsaved_images() {
   # An engine that stores images in containerd knows a digest of each, also of those that were built here.
-  local known=yes
+  local known=yes names
+  names=$(sed -E 's#^docker\.io/(library/)?##' "$records/names" 2>/dev/null | tr '\n' ' ' || true)
   if docker info --format '{{.DriverStatus}}' | grep io.containerd.snapshotter >/dev/null; then known=no; fi
   docker image ls --quiet --no-trunc | sort -u |
     xargs --no-run-if-empty docker image inspect --format '{{join .RepoTags " "}}|{{join .RepoDigests " "}}' |
-    awk -F '|' -v domain="${DOMAIN:-}" -v known="$known" '
+    awk -F '|' -v domain="${DOMAIN:-}" -v known="$known" -v names=" $names " '
       function of_the_platform(name,  host) {
         host = name; sub(/\/.*/, "", host); sub(/:[0-9]+$/, "", host)
-        return domain != "" && (host == domain || substr(host, length(host) - length(domain)) == "." domain)
+        return domain != "" && (host == "registry." domain || host == "gitlab." domain) || index(names, " " name " ")
       }
       {
         n = split($2, digests, " ")
@@ -71,27 +101,29 @@ unsaved_images() {
 
 # in_containerd: namespaces of containerd's that others use: those with containers or images, but the engine's own.
 in_containerd() {
-  local namespace
+  local namespaces namespace used
   command -v ctr >/dev/null || return 0
-  ctr namespaces list -q 2>/dev/null | grep -vx 'moby\|plugins\.moby' | while read -r namespace; do
-    if [ -n "$(ctr -n "$namespace" containers list -q 2>/dev/null; ctr -n "$namespace" images list -q 2>/dev/null)" ]; then
-      printf '%s\n' "$namespace"
-    fi
+  namespaces=$(ctr namespaces list -q) || return 1
+  for namespace in $namespaces; do
+    case "$namespace" in moby | plugins.moby) continue ;; esac
+    used=$(ctr -n "$namespace" containers list -q && ctr -n "$namespace" images list -q) || return 1
+    if [ -n "$used" ]; then printf '%s\n' "$namespace"; fi
   done
 }
 
 # left: what of somebody else's is in the engine, as a phrase. An engine that does not tell has something.
 left() {
-  local containers volumes networks images
+  local containers volumes networks images namespaces
   containers=$(docker ps --all --format '{{.Names}}') || return 1
   volumes=$(docker volume ls --quiet) || return 1
   networks=$(docker network ls --filter type=custom --format '{{.Name}}') || return 1
   images=$(unsaved_images) || return 1
+  namespaces=$(in_containerd) || return 1
   phrase containers "$containers"
   phrase volumes "$volumes"
   phrase networks "$networks"
   phrase images "$images"
-  phrase "containerd's namespaces" "$(in_containerd || true)"
+  phrase "containerd's namespaces" "$namespaces"
 }
 
 # phrase KIND NAMES: "KIND a b; ", or nothing.
@@ -129,9 +161,9 @@ take_ours_out() {
 
 # forget_options: what only we have.
 forget_options() {
-  rm -f "$dropin" "$live_restore" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-before" "$STATE/started/docker"
-  rmdir --ignore-fail-on-non-empty /etc/systemd/system/docker.service.d 2>/dev/null || true
-  rm -rf /etc/docker/auto-devops
+  rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-before" "$STATE/started/docker"
+  remove_empty /etc/systemd/system/docker.service.d
+  rm -rf /etc/docker/auto-devops "$records"
   forget_empty
 }
 
@@ -139,8 +171,16 @@ forget_options() {
 gone_unless_before() {
   local path
   for path in "$@"; do
-    case " $directories " in *" $path "*) ;; *) rmdir "$path" 2>/dev/null || true ;; esac
+    case " $directories " in *" $path "*) ;; *) remove_empty "$path" ;; esac
   done
+}
+
+# stop_units UNIT...: they run no more.
+stop_units() {
+  local said
+  if ! said=$(systemctl stop "$@" 2>&1) && systemctl -q is-active "$@"; then
+    fail "$* that does not stop: $said" "systemctl stop $* to end it" "on $(hostname): systemctl status $*; then run pulumi destroy again"
+  fi
 }
 
 # remove_engine_rules: the chains that engines make, by their names (moby v20.10.24 and v28.3.3, libnetwork), and the rules that
@@ -187,6 +227,8 @@ else
 fi
 
 if [ "$came" = no ] || [ -n "$others" ]; then
+  # One of ours that does not answer stays as it is, as is said below.
+  if [ "$came" = no ] || answers; then take_images; fi
   take_ours_out
   if [ "$came" = no ]; then
     remove_packages docker
@@ -202,13 +244,13 @@ fi
 
 printf 'configured=%s containerd=%s root=%q\n' "$configured" "$containerd" "$root" >"$going"
 if adopted "$root" && answers; then docker ps --quiet | xargs --no-run-if-empty docker stop >/dev/null; fi
-systemctl stop docker.socket docker.service 2>/dev/null || true
-if [ "$containerd" = yes ]; then systemctl stop containerd.service 2>/dev/null || true; fi
+stop_units docker.socket docker.service
+if [ "$containerd" = yes ]; then stop_units containerd.service; fi
 
 if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
 remove_engine_rules
 if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
-if [ -z "$forward_policy" ]; then iptables -P FORWARD ACCEPT 2>/dev/null || true; fi
+if [ -z "$forward_policy" ] && command -v iptables >/dev/null; then iptables -P FORWARD ACCEPT; fi
 if [ "$ip_forward" = 0 ] && ! sets_forwarding; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
 
 # Debian's docker.io, when purged, removes all of /var/lib/docker by a script that its removal left there (docker.io
@@ -226,7 +268,7 @@ else
     # Just what dockerd makes (moby v20.10.24 to v28.3.3).
     for part in builder buildkit containerd containers engine-id image network nri plugins rootfs runtimes swarm tmp tmp-old trust \
       volumes aufs btrfs devicemapper fuse-overlayfs overlay overlay2 vfs zfs; do
-      if [ -e "$root/$part" ]; then find "$root/$part" -xdev -depth -delete 2>/dev/null || true; fi
+      if [ -d "$root/$part" ]; then remove_tree "$root/$part"; else rm -f "$root/$part"; fi
     done
     gone_unless_before "$root"
   fi
@@ -241,7 +283,7 @@ else
   fi
 fi
 if [ "$containerd" = yes ] && ! there containerd; then
-  if ! adopted /var/lib/containerd; then find /var/lib/containerd -mindepth 1 -xdev -delete 2>/dev/null || true; fi
+  if ! adopted /var/lib/containerd; then empty_tree /var/lib/containerd; fi
   rm -rf /run/containerd
   gone_unless_before /var/lib/containerd /etc/cni/net.d /etc/cni
 fi

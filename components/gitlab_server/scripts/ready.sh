@@ -94,4 +94,5 @@ for port in 443 "$REGISTRY_PORT"; do
   fi
 done
 
+forget_images
 docker exec gitlab cat "$RAILS/VERSION"

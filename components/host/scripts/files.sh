@@ -99,9 +99,12 @@ add_lines() {
 # take_lines FILE: the opposite of add_lines; a file that has nothing else goes. Its status says whether it had them.
 take_lines() {
   if ! grep -qs '^# auto-devops' "$1"; then return 1; fi
-  cp -a "$1" "$1.auto-devops-new"
-  without_lines "$1" >"$1.auto-devops-new"
-  if [ -s "$1.auto-devops-new" ]; then mv -f "$1.auto-devops-new" "$1"; else rm -f "$1" "$1.auto-devops-new"; fi
+  # Whoever asks for the status has switched off `set -e`.
+  if ! { cp -a "$1" "$1.auto-devops-new" && without_lines "$1" >"$1.auto-devops-new" &&
+    if [ -s "$1.auto-devops-new" ]; then mv -f "$1.auto-devops-new" "$1"; else rm -f "$1" "$1.auto-devops-new"; fi; }; then
+    fail "$1, from which the stack's lines cannot be taken (the reason is above)" "a file that root can write" \
+      "on $(hostname): mend it, then run pulumi destroy again"
+  fi
 }
 
 without_lines() { sed '/^# auto-devops/,/^# auto-devops: end$/d' "$1"; }
@@ -119,11 +122,17 @@ remove_empty() {
 remove_tree() {
   if [ -L "$1" ]; then rm -f "$1"; fi # somebody has put it elsewhere
   if [ ! -d "$1" ]; then return 0; fi
+  empty_tree "$1"
+  if ! mountpoint -q "$1"; then rmdir "$1"; fi
+}
+
+# empty_tree DIRECTORY: the same for what is in it; the directory stays.
+empty_tree() {
+  if [ ! -d "$1" ]; then return 0; fi
   if ! find "$1" -xdev -mindepth 1 ! -path "$1/lost+found" -delete; then
     fail "$1 that cannot be removed (the reason is above)" "nothing mounted there, and nobody who writes into it" \
       "on $(hostname): findmnt | grep $1; mend it, then run pulumi destroy again"
   fi
-  if ! mountpoint -q "$1"; then rmdir "$1"; fi
 }
 
 # forget_empty: removes the directories of our state that have become empty.

@@ -67,7 +67,8 @@ remove_units() {
     if ! systemctl stop "$unit" 2>/dev/null && systemctl -q is-active "$unit"; then
       fail "$unit that does not stop" "systemctl stop $unit to end it" "on $(hostname): systemctl status $unit; then run pulumi destroy again"
     fi
-    rm -f "/etc/systemd/system/$unit" "/var/lib/systemd/timers/stamp-$unit"
+    # With the links by which it starts at a boot, also where it could not be disabled any more.
+    rm -f "/etc/systemd/system/$unit" /etc/systemd/system/*/"$unit" "/var/lib/systemd/timers/stamp-$unit"
   done
   systemctl daemon-reload
   for unit in "$@"; do systemctl reset-failed "$unit" 2>/dev/null || true; done
@@ -81,14 +82,23 @@ remove_timer() {
 
 # remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
 remove_rules() {
-  local tables
+  local tables rules
   for tables in iptables ip6tables; do
     command -v "$tables-save" >/dev/null || continue
-    # Counted, not `grep -q`: that would end at the first match, and iptables-save with a broken pipe.
-    if [ "$("$tables-save" | grep -c "$@" || true)" -gt 0 ]; then
-      "$tables-save" | grep -v "$@" | "$tables-restore"
+    if ! rules=$("$tables-save"); then
+      # A kernel without IPv6 has no rules for it.
+      if [ "$tables" = ip6tables ]; then continue; fi
+      fail "firewall rules that cannot be read ($tables-save; the reason is above)" "$tables-save to list them, so that the stack's can go" \
+        "on $(hostname): $tables-save; then run pulumi destroy again"
     fi
+    if grep "$@" <<<"$rules" >/dev/null; then grep -v "$@" <<<"$rules" | "$tables-restore"; fi
   done
+}
+
+# forget_images: what the settings named before, and containers had until now, goes from the machine's Docker engine.
+forget_images() {
+  local program=/usr/local/sbin/auto-devops-docker-images
+  if [ -x "$program" ] && ! "$program" outdated >&2; then say "former images stay in the engine of $(hostname) for now"; fi
 }
 
 # await SECONDS WHAT COMMAND...: runs COMMAND until it succeeds, says what it waits for, gives up after SECONDS.

@@ -14,3 +14,4 @@ if ! await 60 "https://$NAME/v2/" answers; then
   fail "https://$NAME/v2/ not answering with $WANTED: $(cat "$log")" "the registry behind nginx, with a certificate from the stack's CA" \
     "on $(hostname): docker logs nginx; docker logs registry"
 fi
+forget_images
