@@ -6,8 +6,11 @@ set -euo pipefail
 if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
   docker image ls --filter "label=auto-devops.ci-image=$ROLE" --format '{{.Repository}}:{{.Tag}}' | sort -u |
     { grep -F "$REGISTRY/auto-devops/" || true; } | while read -r image; do
-    if [[ $image == "$REGISTRY/auto-devops/"* ]] && ! docker image rm "$image" >/dev/null; then
-      say "leaving $image (the reason is above): somebody has a container of it"
-    fi
+    if [[ $image != "$REGISTRY/auto-devops/"* ]] || said=$(docker image rm "$image" 2>&1); then continue; fi
+    case "$said" in
+    *conflict*) say "leaving $image, which a container of somebody's has: $said" ;;
+    *"No such image"*) ;; # another script of the stack's was first
+    *) fail "$image that cannot be removed: $said" "docker image rm to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
+    esac
   done
 fi

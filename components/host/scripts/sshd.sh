@@ -31,7 +31,7 @@ sshd_is_ours() { [ -e "$SSHD_DROPIN" ] || grep -q "^$MARK" "$SSHD_MAIN"; }
 sshd_undo() {
   local file
   rm -f "$SSHD_DROPIN" "$SSHD_SOCKET_DROPIN"
-  rmdir "${SSHD_SOCKET_DROPIN%/*}" 2>/dev/null || true
+  remove_empty "${SSHD_SOCKET_DROPIN%/*}"
   while read -r file; do
     if grep -q "^$MARK" "$file"; then
       sed -i -e "/^$MARK added\$/,/^$MARK end\$/d" -e "s/^$MARK was //" "$file"

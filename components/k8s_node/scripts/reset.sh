@@ -13,9 +13,13 @@ if command -v kubeadm >/dev/null; then
   # What it leaves after a failure goes below.
   kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
 fi
-systemctl stop kubelet 2>/dev/null || true # without a unit there is nothing to stop
 # The pods' cgroups are slices of systemd, which stay when their pods are gone.
-systemctl stop kubepods.slice 2>/dev/null || true
+for unit in kubelet.service kubepods.slice; do
+  # Without such a unit there is nothing to stop.
+  if ! said=$(systemctl stop "$unit" 2>&1) && systemctl -q is-active "$unit"; then
+    fail "$unit that does not stop: $said" "systemctl stop $unit to end it" "on $(hostname): systemctl status $unit; then run pulumi destroy again"
+  fi
+done
 for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do
   # By itself it may be gone by now.
   if ! umount "$mounted" 2>/dev/null && mountpoint -q "$mounted"; then
@@ -30,7 +34,10 @@ done
 # the plugins' chains are theirs as long as one of a container is left (plugins v1.9.1, pkg/utils: CNI- or CNI-DN- and a hash):
 # kubeadm's reset has asked the plugins to take back the pods' own.
 kept=0
-if compgen -G '/etc/cni/net.d/*' >/dev/null; then kept=$(iptables-save | grep -cE '^:CNI-(DN-)?[0-9a-f]{20,} ' || true); fi
+if compgen -G '/etc/cni/net.d/*' >/dev/null && command -v iptables-save >/dev/null; then
+  rules=$(iptables-save)
+  kept=$(grep -cE '^:CNI-(DN-)?[0-9a-f]{20,} ' <<<"$rules" || true)
+fi
 if ((kept > 0)); then remove_rules -E 'KUBE-'; else remove_rules -E 'KUBE-|CNI-'; fi
 # The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
 remove_tree /var/lib/auto-devops-volumes
