@@ -33,7 +33,7 @@ class Claims:
 
     `mounts` are the machine's directories that its containers write into. `volumes` may be patterns. `images` are what
     it pulls there, and what its builds begin with: they go with it, unless they were there before or are in use.
-    With `bounds_logs` containers get the options `max-size` and `max-file`, which not every log driver takes.
+    With `bounds_logs` containers have the log options `max-size` and `max-file`, and `json-file` as their driver.
     """
 
     containers: Sequence[str]

@@ -328,11 +328,15 @@ class GitLabServer(pulumi.ComponentResource):
             destroy_grace_seconds=STOP_SECONDS,
             # GitLab says much, and docker keeps all of it unless told otherwise.
             log_opts={"max-size": "50m", "max-file": "3"},
+            # The driver that knows these, whatever the engine's own is. Containers from before this was said go without:
+            # it would replace them (pulumi-docker's schema).
+            log_driver="json-file",
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=engine,
                 # Port 22 is free only when the machine's own sshd has left it.
                 depends_on=[*after, *args.host.moved],
+                ignore_changes=["logDriver"],
                 # A container is known by its name and ports: the old one has to go before the new one can come.
                 delete_before_replace=True,
             ),

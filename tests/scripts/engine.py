@@ -253,11 +253,11 @@ class Engine(Machine):
         self.put("running", "".join(f"{name}\n" for name in running))
         self.put("containers", "".join(f"{name}\n" for name in running))
 
-    def install(self, key: str = "PEM\n") -> subprocess.CompletedProcess[str]:
+    def install(self, key: str = "PEM\n", **values: str) -> subprocess.CompletedProcess[str]:
         keys = dict.fromkeys(("ca.pem", "cert.pem", "key.pem"), key)
         texts = {"options.json": options(2376, []), "docker.service.conf": unit(), **PROGRAMS}
         self.files(keys | {name: self.rooted(text) for name, text in texts.items()})
-        return self.step("install")
+        return self.step("install", **values)
 
 
 BASICS = (

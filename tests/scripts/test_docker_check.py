@@ -168,8 +168,18 @@ def test_daemon_json_is_read_without_jq(machine: Engine) -> None:
 
 
 def test_a_log_driver_that_gitlab_cannot_use(machine: Engine) -> None:
+    """Its container names its own, but where an earlier release began: to name it there would replace the container."""
     engine_of(machine, **{"log-driver": "journald"})
+    assert machine.check(BOUNDS_LOGS="yes") == {}
+    machine.put(DROPIN, "")
     assert "max-size" in next(iter(machine.check(BOUNDS_LOGS="yes").values())).wanted
+    assert machine.check(BOUNDS_LOGS="no") == {}
+    (machine.root / DROPIN).unlink()
+    machine.user_has(daemon={"log-driver": "journald"})
+    assert machine.install(BOUNDS_LOGS="yes").returncode == 0
+    assert machine.check(BOUNDS_LOGS="yes", BEGUN="yes") == {}
+    assert machine.step("remove").returncode == 0
+    assert not (machine.root / "state").exists()
 
 
 def test_a_restart_is_announced_where_it_cannot_be_avoided(machine: Engine) -> None:

@@ -162,6 +162,12 @@ def test_outputs_do_not_depend_on_what_was_printed(good_stack: Recorder) -> None
     assert outputs["ssh_port"] == 22
 
 
+def test_the_log_driver_is_for_new_containers_only(good_stack: Recorder) -> None:
+    """Those that are there would be replaced for it."""
+    container = good_stack.one(f"{SERVER}-gitlab")
+    assert (container.inputs["logDriver"], container.ignore_changes) == ("json-file", ["logDriver"])
+
+
 @pytest.fixture(scope="module")
 def elsewhere(keys: Path) -> Recorder:
     """GitLab from a mirror, with git by SSH on a port that is not the machine's own."""

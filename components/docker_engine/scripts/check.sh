@@ -7,7 +7,7 @@
 #   PORTS       those that it is going to publish
 #   MOUNTS      directories of the machine that its containers write into
 #   IMAGES      what it is going to pull; not looked for, as it may be there already
-#   BOUNDS_LOGS yes where it gives containers the log options max-size and max-file
+#   BOUNDS_LOGS yes where its containers have the log options max-size and max-file
 set -euo pipefail
 
 config=/etc/docker/daemon.json
@@ -133,7 +133,9 @@ if [ "$readable" = yes ]; then
   case "${driver:-json-file}" in
   json-file | local) ;;
   *)
-    if [ "$BOUNDS_LOGS" = yes ]; then
+    # GitLab's container names its own driver, unless it is of a release before that. It is the engine's then, when it is made anew.
+    # shellcheck disable=SC2153 # run.sh sets it
+    if [ "$BOUNDS_LOGS" = yes ] && [ ! -e "$STATE/docker-log-driver" ] && { [ -e "$STATE/docker-before" ] || [ -e "$dropins/auto-devops.conf" ]; }; then
       refuse "$config" "log-driver $driver" "json-file or local: GitLab's log is bounded by max-size, which $driver does not know" \
         "$here: take log-driver out, or give it to your own containers instead; or $another"
     else ok "$config" "log-driver $driver, which is kept"; fi

@@ -15,6 +15,8 @@ yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
   mkdir -p "$records"
   touch "$records/first"
+  # From here on containers whose logs are bounded come with the driver for it (see check.sh).
+  if [ "$BOUNDS_LOGS" = yes ]; then touch "$STATE/docker-log-driver"; fi
   {
     printf 'ip_forward=%s\n' "$(cat /proc/sys/net/ipv4/ip_forward)"
     printf 'forward_policy=%s\n' "$(iptables -S FORWARD 2>/dev/null | awk '$1 == "-P" { print $3 }')"

@@ -161,7 +161,7 @@ take_ours_out() {
 
 # forget_options: what only we have.
 forget_options() {
-  rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-before" "$STATE/started/docker"
+  rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE"/docker-{before,log-driver} "$STATE/started/docker"
   remove_empty /etc/systemd/system/docker.service.d
   rm -rf /etc/docker/auto-devops "$records"
   forget_empty

@@ -13,9 +13,14 @@ elif [ -n "$marked" ] && [ "$marked" != "$NAME" ]; then
   refuse "data $DATA" "the data of $marked, which another stack kept" "those of $NAME, or nothing" \
     "pulumi config set --path auto-devops:gitlab.dataDirectory ANOTHER; or, if nobody needs them, on $HOST_NAME: mv $DATA $DATA.old"
 elif [ -z "$marked" ] && has_content "$DATA"; then
+  # As an early release of this program kept them, too, which left no mark.
+  kept=''
+  if [ -d "$DATA/config" ] && [ -d "$DATA/data" ] && [ -d "$DATA/logs" ]; then
+    kept="; or, if a stack of $NAME kept them with an early release of this program (gitlab.keepData), on $HOST_NAME: echo $NAME >$DATA/.auto-devops"
+  fi
   refuse "data $DATA" "data that this stack did not begin: $(find "$DATA" -mindepth 1 -maxdepth 1 -printf '%f ' | head -c 200)" \
     "an empty directory, or none" \
-    "pulumi config set --path auto-devops:gitlab.dataDirectory ANOTHER; or, for GitLab to go on with these: pulumi config set --path 'auto-devops:hosts.$HOST_NAME.adopt[0]' $DATA"
+    "pulumi config set --path auto-devops:gitlab.dataDirectory ANOTHER; or, for GitLab to go on with these: pulumi config set --path 'auto-devops:hosts.$HOST_NAME.adopt[0]' $DATA$kept"
 else
   ok "data $DATA" "$(if [ -n "$marked" ]; then echo "what an earlier stack of $marked kept"; else echo none; fi)"
 fi

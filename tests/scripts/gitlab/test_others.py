@@ -65,6 +65,17 @@ def test_data_of_someone_else(machine: Server) -> None:
     assert before.read_text() == "their GitLab"
 
 
+def test_data_that_an_early_release_kept(machine: Server) -> None:
+    """They have no mark, and look like those of a GitLab that was run by hand: who knows better says so by the mark."""
+    for directory in ("config", "data", "logs"):
+        machine.write(f"srv/gitlab/{directory}/x", "work")
+    (found,) = machine.look()
+    command = found.fix.rpartition("on gitlab: ")[2]
+    assert command == f"echo {NAME} >{machine.data}/.auto-devops" and "(gitlab.keepData)" in found.fix
+    machine.write("srv/gitlab/.auto-devops", f"{NAME}\n")
+    assert machine.look() == []
+
+
 @pytest.mark.parametrize("keep", ["true", "false"])
 def test_adopted_data_are_never_removed(machine: Server, keep: str) -> None:
     machine.write("srv/gitlab/config/gitlab.rb", "their GitLab")
