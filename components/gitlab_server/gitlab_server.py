@@ -328,7 +328,7 @@ class GitLabServer(pulumi.ComponentResource):
             destroy_grace_seconds=STOP_SECONDS,
             # GitLab says much, and docker keeps all of it unless told otherwise.
             log_opts={"max-size": "50m", "max-file": "3"},
-            # The driver that knows these, whatever the engine's own is. Containers from before this was said go without:
+            # The driver that knows these, whatever the engine's own is. Containers from before this go without:
             # it would replace them (pulumi-docker's schema).
             log_driver="json-file",
             opts=pulumi.ResourceOptions(

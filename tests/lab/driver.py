@@ -28,6 +28,13 @@ BEFORE = paths.LAB / "tests/before.json"
 """What machines were like before the stack. It lies in the running lab, and so is saved with each of its states."""
 DOMAIN = "auto-devops.test"
 REGISTRY = f"registry.{DOMAIN}"
+SLEEP = "mine/sleep:1"
+"""Somebody's image, which is in no registry."""
+MAKE_IMAGE = (
+    "{ echo /bin/sleep; ldd /bin/sleep | grep -o '/[^ ]*'; } | tar -chf - -T - 2>/dev/null | "
+    f"""docker import --change 'CMD ["/bin/sleep", "infinity"]' - {SLEEP}"""
+)
+"""The line that makes it in a machine's engine: a program of the machine's, and what it is linked with."""
 
 
 @dataclass(frozen=True)

@@ -32,3 +32,9 @@ find /var/lib/docker /var/lib/containerd /var/lib/bind /var/cache/bind \
   /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/auto-devops-volumes /var/log/pods -maxdepth 1 -mindepth 1 2>/dev/null |
   sort | kind data
 pgrep -l 'docker|containerd|named|nginx|registry|^kubelet$|^etcd$|^kube-' | cut -d' ' -f2 | sort -u | kind process
+if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
+  docker ps --all --no-trunc --format '{{.Names}} {{.ID}} {{.State}}' | sort | kind container
+  docker image ls --all --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | sort | kind image
+  docker volume ls --format '{{.Name}} {{.Driver}}' | sort | kind volume
+  docker network ls --no-trunc --filter type=custom --format '{{.Name}} {{.ID}}' | kind network
+fi
