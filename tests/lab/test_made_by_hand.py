@@ -119,7 +119,7 @@ def test_all_that_cannot_be_used_is_refused_at_once(lab: Lab) -> None:
     lab.lab("preflight").succeeded()
 
 
-# Docker's own packages, made from Debian's: they differ for us in their names, in what they provide and what they exclude.
+# Docker's own packages, made from Debian's: they differ for us in name, in what they provide and what they exclude.
 DOCKER_CE = r"""set -e
 apt-get -qq update
 d=$(mktemp -d); chmod 755 $d; cd $d

@@ -21,12 +21,16 @@ for unit in kubelet.service kubepods.slice; do
   fi
 done
 for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do
+  # Whoever still runs in a namespace of this name is no pod of ours: podman 3 calls its own so, too (pkg/netns).
+  if [[ $mounted == /run/netns/* ]] && [ -n "$(ip netns pids "${mounted##*/}" 2>/dev/null)" ]; then continue; fi
   # By itself it may be gone by now.
   if ! umount "$mounted" 2>/dev/null && mountpoint -q "$mounted"; then
     fail "$mounted that cannot be unmounted" "no pod, and nobody else, who uses it" "on $(hostname): fuser -vm $mounted; then run pulumi destroy again"
   fi
 done
-rm -f /run/netns/cni-*
+for name in /run/netns/cni-*; do
+  if ! mountpoint -q "$name"; then rm -f "$name"; fi
+done
 for interface in cni0 kube-ipvs0 kube-bridge; do
   if ip link show "$interface" >/dev/null 2>&1; then ip link delete "$interface"; fi
 done
@@ -38,7 +42,8 @@ if compgen -G '/etc/cni/net.d/*' >/dev/null && command -v iptables-save >/dev/nu
   rules=$(iptables-save)
   kept=$(grep -cE '^:CNI-(DN-)?[0-9a-f]{20,} ' <<<"$rules" || true)
 fi
-if ((kept > 0)); then remove_rules -E 'KUBE-'; else remove_rules -E 'KUBE-|CNI-'; fi
+if ((kept > 0)); then chains=KUBE-; else chains='(KUBE|CNI)-'; fi
+remove_rules -E "^(:|-A )$chains|^-A .* -[jg] $chains"
 # The volumes of its pods (charts/storage/values.yaml), which nothing could take up again.
 remove_tree /var/lib/auto-devops-volumes
 for directory in /etc/kubernetes /var/lib/etcd /root/.kube/cache; do

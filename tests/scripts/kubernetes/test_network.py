@@ -121,3 +121,31 @@ def test_plugins_chains_stay_for_containers_of_others(node: Node, theirs: str, r
     restored = (node.root / "restored").read_text()
     assert "KUBE-" not in restored
     assert ("CNI-" in restored) == bool(left)
+
+
+def test_rules_of_others_that_only_speak_of_kubernetes_stay(node: Node) -> None:
+    node.write("var/lib/auto-devops/kubernetes-begun")
+    theirs = (
+        '-A INPUT -p tcp --dport 6443 -m comment --comment "allow KUBE-API, no CNI-" -j ACCEPT\n-A INPUT -j MY-KUBE-X\n'
+    )
+    saved = node.write("saved", f"*filter\n{theirs}-A INPUT -m comment --comment x -j KUBE-FIREWALL\nCOMMIT\n")
+    node.fake("iptables-save", f"cat {saved}")
+    node.fake("iptables-restore", f"cat >{node.root}/restored")
+    assert node.step("reset").returncode == 0
+    assert (node.root / "restored").read_text() == f"*filter\n{theirs}COMMIT\n"
+
+
+def test_network_namespaces_in_which_others_run_stay(node: Node) -> None:
+    """podman's have the names of pods'."""
+    node.write("var/lib/auto-devops/kubernetes-begun")
+    ours, theirs = (node.write(f"run/netns/cni-{name}") for name in ("ours", "theirs"))
+    node.fake("findmnt", f"printf '%s\\n' {ours} {theirs}")
+    node.fake("umount", f"rm {ours}.mounted")
+    node.fake("mountpoint", '[ -e "$2.mounted" ]')
+    for each in (ours, theirs):
+        each.with_name(f"{each.name}.mounted").touch()
+    node.fake("ip", 'case "$*" in "netns pids cni-theirs") echo 7 ;; "link show"*) exit 1 ;; esac')
+    result = node.step("reset")
+    assert result.returncode == 0, result.stderr
+    assert theirs.exists() and not ours.exists()
+    assert not [call for call in node.calls if call.startswith("umount") and "theirs" in call]
