@@ -20,6 +20,7 @@ OTHERS = (
     "docker-prune.sh",
     "docker-options.sh",
     "docker-live-restore.sh",
+    "docker-images.sh",
     "approve-kubelets.sh",
     "renew-certificates.sh",
     "programs.sh",
