@@ -28,7 +28,7 @@ from bench.verdict import kept
 from components.k8s_node import kubeadm
 from components.templates import render
 from lab import machines, paths, stack
-from lab.inventory import SPARES, Machine
+from lab.inventory import NODES, Machine
 from settings.kubernetes import KubernetesSettings
 
 PAIRS = 3
@@ -179,7 +179,7 @@ def measure(what: str, titles: tuple[str, str], pair: Callable[[], tuple[float, 
 
 def main() -> int:
     """Measure and print; the exit status."""
-    first, second, *others = SPARES
+    first, second, *others = NODES
     with tempfile.TemporaryDirectory() as directory:
         cluster = Cluster(Path(directory))
 
@@ -210,7 +210,7 @@ def main() -> int:
             good &= measure(f"{what}, {SHARE} cores each", ("four", "one"), partial(workers, SHARE), WORKERS_BOUND)
             measure(f"{what}, {os.cpu_count()} cores in all", ("four", "one"), partial(workers, None), None)
         finally:
-            _lab("discard", *[machine.name for machine in SPARES])
+            _lab("discard", *[machine.name for machine in NODES])
     return 0 if good else 1
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import partial
 
 from lab import (
-    base,
     certificates,
     charts,
     deploy_images,
@@ -205,7 +204,12 @@ def _states(chosen: argparse.Namespace) -> int:
 
 def _spares(wanted: list[Machine]) -> int:
     plan = Plan(again=f"python -m lab spares {' '.join(each.name for each in wanted)}")
-    made = [plan.add(f"machine {each.name}", partial(machines.up, machine=each)) for each in wanted]
+    made = [
+        plan.add(
+            f"machine {each.name}", partial(machines.up, machine=each), [images.add_steps(plan, each.image, each.release)]
+        )
+        for each in wanted
+    ]
     plan.add("known hosts", machines.collect_known_hosts, made)
     _run(plan)
     return 0
@@ -238,15 +242,10 @@ def add_machines(plan: Plan, gitlab: str | None = None) -> None:
     plan.add("mirror CA", certificates.make)
     plan.add("engine", engine.up)
     plan.add("network", network.up)
-    plan.add("base image", base.make, ["engine"])
-    plan.add("image server", lambda log: images.make_machine(log, "server"), ["base image"])
-    for kind in ("mirror", "resolved", "workstation"):
-        plan.add(f"image {kind}", partial(images.make_machine, kind=kind), ["image server"])
     for each in MACHINES:
+        image = images.add_steps(plan, each.image, each.release, ["engine"])
         plan.add(
-            f"machine {each.name}",
-            partial(machines.up, machine=each),
-            ["ssh key", "mirror CA", "network", f"image {each.image}"],
+            f"machine {each.name}", partial(machines.up, machine=each), ["ssh key", "mirror CA", "network", image]
         )
     plan.add("mirror images", mirror.fill, [choice, f"machine {MIRROR.name}"])
     kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))

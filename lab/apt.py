@@ -1,19 +1,22 @@
 """Where Debian packages come from: the computer's own apt configuration, read when it is needed, never written down.
 
-Only Debian's own suites are taken over; what else the computer has in its sources stays there.
+Only Debian's own suites are taken over; what else the computer has in its sources stays there. The packages of another
+release are where those of the computer's own are, in suites of its name.
 """
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.inventory import BOOKWORM
 from lab.steps import LabError
 
-RELEASE = "bookworm"
-_SUITES = (RELEASE, f"{RELEASE}-updates", f"{RELEASE}-security")
+_OWN = BOOKWORM
+"""The computer's release: the lab runs on no other (bootstrap.sh)."""
+_SUITES = (_OWN, f"{_OWN}-updates", f"{_OWN}-security")
 _APT = Path("/etc/apt")
 _CARRIED_OVER = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::Retries")
 
@@ -27,31 +30,33 @@ class Source:
     components: tuple[str, ...]
 
 
-def sources() -> list[Source]:
-    """Debian's archives as this computer has them."""
+def sources(release: str) -> list[Source]:
+    """Debian's archives as this computer has them, with the suites of `release`."""
     found = []
     for path in sorted(_APT.glob("sources.list.d/*.sources")):
         found += _deb822(path.read_text())
     for path in (_APT / "sources.list", *sorted(_APT.glob("sources.list.d/*.list"))):
         if path.exists():
             found += _one_line(path.read_text())
-    if not any(RELEASE in source.suites for source in found):
+    if not any(_OWN in source.suites for source in found):
         raise LabError(
-            f"{_APT} has no source of Debian's suite {RELEASE}",
+            f"{_APT} has no source of Debian's suite {_OWN}",
             f"add one in {_APT / 'sources.list.d'}",
         )
-    return found
+    return [replace(source, suites=tuple(_of(release, suite) for suite in source.suites)) for source in found]
 
 
-def debootstrap_uri() -> str:
+def debootstrap_uri(release: str) -> str:
     """The archive that has the release itself."""
-    return next(source.uri for source in sources() if RELEASE in source.suites)
+    return next(source.uri for source in sources(release) if release in source.suites)
 
 
-def sources_list() -> str:
-    """The same sources for a lab machine, as /etc/apt/sources.list."""
+def sources_list(release: str) -> str:
+    """The same sources for a lab machine of that release, as /etc/apt/sources.list."""
     return "".join(
-        f"deb {source.uri} {suite} {' '.join(source.components)}\n" for source in sources() for suite in source.suites
+        f"deb {source.uri} {suite} {' '.join(source.components)}\n"
+        for source in sources(release)
+        for suite in source.suites
     )
 
 
@@ -69,6 +74,10 @@ def proxy() -> str:
 def _setting(key: str) -> str:
     line = subprocess.run(["apt-config", "shell", "VALUE", key], capture_output=True, text=True, check=True).stdout
     return "".join(word.removeprefix("VALUE=") for word in shlex.split(line))
+
+
+def _of(release: str, suite: str) -> str:
+    return release + suite.removeprefix(_OWN)
 
 
 def _wanted(suites: list[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""The base image: Debian's minimal system, made by debootstrap with the computer's own apt sources.
+"""The base images: Debian's minimal system, made by debootstrap with the computer's own apt sources; one a release.
 
-Everything else that the lab's engine runs is built on it. Its name has the key of this file and of the sources.
+Everything else that the lab's engine runs is built on the one of Debian 12; that of another release is there once a
+machine of it is. An image's name has the key of this file and of the release's sources.
 """
 
 from __future__ import annotations
@@ -10,37 +11,35 @@ import tempfile
 from pathlib import Path
 
 from lab import apt, engine, paths
+from lab.inventory import BOOKWORM
 from lab.keys import content_key
 from lab.steps import StepLog
 
-NAME = "lab-base:bookworm"
-"""The name that Dockerfiles below standins/ and lab/mirror/ use."""
 
-
-def tag() -> str:
+def tag(release: str = BOOKWORM) -> str:
     """The image's name."""
-    return f"auto-devops-lab/base:{content_key(apt.sources_list(), apt.settings(), Path(__file__))}"
+    return f"auto-devops-lab/base:{content_key(apt.sources_list(release), apt.settings(), Path(__file__))}"
 
 
-def make(log: StepLog) -> str:
-    """Make the image unless it is there."""
+def make(log: StepLog, release: str = BOOKWORM) -> str:
+    """Make the image unless it is there. It is called `lab-base:RELEASE`, too, which Dockerfiles begin with."""
     docker = engine.client(timeout=900)
-    name = tag()
+    name = tag(release)
     note = "already there"
     if not engine.has_image(name):
         paths.BUILD.mkdir(parents=True, exist_ok=True)
-        for abandoned in paths.BUILD.glob("base-*"):
+        for abandoned in paths.BUILD.glob(f"base-{release}-*"):
             remove_tree(abandoned, log)
         # A folder of its own: the debootstrap of a run that was killed may still be writing into the last one.
-        root = Path(tempfile.mkdtemp(prefix="base-", dir=paths.BUILD))
+        root = Path(tempfile.mkdtemp(prefix=f"base-{release}-", dir=paths.BUILD))
         root.chmod(0o755)
         log.awaiting("debootstrap")
         log.run(
             ["debootstrap", "--variant=minbase", "--include=ca-certificates"]
-            + [apt.RELEASE, str(root), apt.debootstrap_uri()],
+            + [release, str(root), apt.debootstrap_uri(release)],
             env={"http_proxy": apt.proxy()} if apt.proxy() else None,
         )
-        (root / "etc/apt/sources.list").write_text(apt.sources_list())
+        (root / "etc/apt/sources.list").write_text(apt.sources_list(release))
         (root / "etc/apt/apt.conf.d/50lab").write_text(apt.settings())
         # A machine of the lab is made anew rather than repaired: no need to wait for the disk after each file.
         (root / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")
@@ -51,14 +50,14 @@ def make(log: StepLog) -> str:
                 if file.is_file():
                     file.unlink()
         log.awaiting("import of the base image")
-        archive = paths.BUILD / "base.tar"
+        archive = paths.BUILD / f"base-{release}.tar"
         log.run(["tar", "--numeric-owner", "-C", root, "-cf", archive, "."])
         repository, _, version = name.partition(":")
         docker.api.import_image_from_file(str(archive), repository, version)
         archive.unlink()
         remove_tree(root, log)
         note = name
-    docker.images.get(name).tag(NAME)
+    docker.images.get(name).tag(f"lab-base:{release}")
     return note
 
 

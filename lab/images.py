@@ -7,28 +7,52 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lab import apt, base, engine, paths
+from lab.inventory import BOOKWORM, MACHINES, SPARES
 from lab.keys import content_key
-from lab.steps import LabError, StepLog
+from lab.steps import LabError, Plan, StepLog
 
 PREFIX = "auto-devops-lab"
 _MACHINES = paths.SOURCES / "machine"
-_PARENTS = {"server": None, "resolved": "server", "workstation": "server", "mirror": "server"}
+_ROOT = "server"
+"""The kind that all others are built on."""
 
 
-def machine_tag(kind: str) -> str:
-    """Name of the image of the machines in lab/machine/`kind`."""
-    parent = _PARENTS[kind]
-    return f"{PREFIX}/{kind}:{content_key(machine_tag(parent) if parent else base.tag(), _MACHINES / kind)}"
+def machine_tag(kind: str, release: str = BOOKWORM) -> str:
+    """Name of the image of the machines in lab/machine/`kind` with that release of Debian."""
+    name = kind if release == BOOKWORM else f"{kind}-{release}"
+    return f"{PREFIX}/{name}:{content_key(_below(kind, release), _MACHINES / kind)}"
 
 
-def make_machine(log: StepLog, kind: str) -> str:
+def make_machine(log: StepLog, kind: str, release: str = BOOKWORM) -> str:
     """Build the image of a kind of machine."""
-    parent = _PARENTS[kind]
-    below = machine_tag(parent) if parent else base.tag()
-    return build(log, _MACHINES / kind, machine_tag(kind), {"BASE": below})
+    return build(log, _MACHINES / kind, machine_tag(kind, release), {"BASE": _below(kind, release)})
+
+
+def add_steps(plan: Plan, kind: str, release: str, after: Sequence[str] = ()) -> str:
+    """Add the steps that make a kind's image and all that it is built on, as far as the plan has none yet.
+
+    Returns the last one's name.
+    """
+    suffix = "" if release == BOOKWORM else f" {release}"
+    if kind == _ROOT:
+        below = f"base image{suffix}"
+        if below not in plan.names():
+            plan.add(below, partial(base.make, release=release), after)
+    else:
+        below = add_steps(plan, _ROOT, release, after)
+    name = f"image {kind}{suffix}"
+    if name not in plan.names():
+        plan.add(name, partial(make_machine, kind=kind, release=release), [below])
+    return name
+
+
+def _below(kind: str, release: str) -> str:
+    return base.tag(release) if kind == _ROOT else machine_tag(_ROOT, release)
 
 
 def build(
@@ -71,7 +95,10 @@ def build(
 def prune(log: StepLog, wanted: set[str]) -> None:
     """Remove the lab's images that no source describes any more."""
     docker = engine.client()
-    wanted = wanted | {base.tag()} | {machine_tag(kind) for kind in _PARENTS}
+    made = {(each.image, each.release) for each in (*MACHINES, *SPARES)}
+    releases = {release for _, release in made}
+    wanted = wanted | {base.tag(release) for release in releases}
+    wanted |= {machine_tag(*each) for each in made | {(_ROOT, release) for release in releases}}
     for image in docker.images.list():
         for tag in image.tags:
             if tag.startswith(f"{PREFIX}/") and tag not in wanted:

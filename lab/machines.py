@@ -67,7 +67,7 @@ def up(log: StepLog, machine: Machine) -> str:
     """Make and start the machine, and wait until it has booted and SSH answers."""
     docker = engine.client()
     name = container_name(machine)
-    image = images.machine_tag(machine.image)
+    image = images.machine_tag(machine.image, machine.release)
     note = ""
     try:
         existing = docker.containers.get(name)

@@ -22,9 +22,10 @@ SCRIPTS = Path(__file__).parent / "scripts"
 KEYS = "/etc/docker/auto-devops"
 """On the machine; the scripts name it too."""
 PROGRAMS: Mapping[str, str] = {
-    name: (SCRIPTS / name).read_text() for name in ("docker-options.sh", "docker-live-restore.sh", "docker-images.sh")
+    name: (SCRIPTS / name).read_text()
+    for name in ("docker-options.sh", "docker-live-restore.sh", "docker-images.sh", "docker-rules.sh")
 }
-"""What the engine's unit, and the scripts, run on the machine."""
+"""What the engine's unit, the firewall's, and the scripts run on the machine."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class DockerEngine(pulumi.ComponentResource):
             "docker.service.conf": unit(),
             "options.json": options(DOCKER_TLS_PORT, args.site.downloads.docker_hub_mirrors),
             **PROGRAMS,
+            "nftables.service.conf": render("docker_engine/templates/nftables.service.conf.j2"),
             "ca.pem": ca.client_ca(args.engine),
             "cert.pem": server.chain,
             "key.pem": server.key,

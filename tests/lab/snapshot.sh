@@ -25,6 +25,15 @@ for tables in iptables ip6tables; do
       grep -vE '^(\*.*|COMMIT)$' | grep -vw 127.0.0.11 | sed 's/\[[0-9:]*\]//' | sort | kind rule
   fi
 done
+# Those of nftables' own, and what iptables has made, where it is gone already.
+if command -v nft >/dev/null; then
+  nft -s list ruleset | awk '
+    $1 == "table" { table = $2 " " $3; next }
+    $1 == "chain" { chain = $2; base = 0; next }
+    $1 == "type" && / hook / { base = 1; if (/policy accept/) next }
+    $1 == "}" { if (chain != "" && !base) print table, chain; chain = ""; next }
+    NF { $1 = $1; print table, chain, $0 }' | sort | kind nft
+fi
 # 127.0.0.11 is the name server of the engine that carries the machine as a container.
 ss -Hlntup | grep -vF 127.0.0.11 | awk '{ print $1, $5 }' | sort -u | kind port
 findmnt -rno TARGET | grep -vE '^/(proc|sys|dev)' | sort | kind mount

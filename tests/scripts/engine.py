@@ -185,6 +185,8 @@ class Engine(Machine):
         # Not this computer's own history.
         self.fake("apt-config", f"echo \"history='{root}/history.log'\"")
         self.fake("ps", "true")
+        # Not this computer's own rules.
+        self.fake("nft", "true")
         for name in ("iptables", "iptables-save", "ip6tables-save", "journalctl", "groupdel", "ctr"):
             self.fake(name, "true")
         self.fake("ip", "exit 1")
@@ -222,6 +224,7 @@ class Engine(Machine):
             "/var/lib/docker",
             "/var/lib/containerd",
             "/proc/",
+            "/sys/",
             "/snap/",
             "/var/snap/",
         ):
@@ -255,7 +258,7 @@ class Engine(Machine):
 
     def install(self, key: str = "PEM\n", **values: str) -> subprocess.CompletedProcess[str]:
         keys = dict.fromkeys(("ca.pem", "cert.pem", "key.pem"), key)
-        texts = {"options.json": options(2376, []), "docker.service.conf": unit(), **PROGRAMS}
+        texts = {"options.json": options(2376, []), "docker.service.conf": unit(), **PROGRAMS, "nftables.service.conf": ""}
         self.files(keys | {name: self.rooted(text) for name, text in texts.items()})
         return self.step("install", **values)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.docker_engine.docker_engine import PROGRAMS, options
+from components.docker_engine.docker_engine import PROGRAMS, SCRIPTS, options
 from tests.scripts.engine import DROPIN, OURS, SYSTEMCTL, Engine, only
 
 
@@ -216,10 +216,73 @@ def test_a_missing_command_is_called_so(machine: Engine) -> None:
     (machine.root / "bin/docker").unlink()
     machine.variables["PATH"] = only(machine, "jq")
     done = machine.install()
-    assert done.returncode == 1 and "without the docker command" in done.stderr
+    assert done.returncode == 1 and "no command docker" in done.stderr and "does not answer" not in done.stderr
     assert "systemctl restart docker" not in machine.calls
 
     # Where apt knows it as a package of its own, it comes.
     machine.fake("apt-cache", "echo docker-cli - Linux container runtime")
     machine.install()
     assert [call for call in machine.calls if call.startswith("apt-get") and "docker-cli" in call]
+
+
+def test_an_engine_that_could_not_be_asked_before_is_asked_once_the_command_is_there(machine: Engine) -> None:
+    """Debian 13 with docker.io and no docker-cli, and a container that has a name of ours."""
+    machine.user_has("docker.io", None, "nginx")
+    (machine.root / "bin/docker").rename(machine.root / "docker")
+    machine.variables["PATH"] = only(machine, "jq")
+    machine.fake("apt-cache", "echo docker-cli - Linux container runtime")
+    machine.fake("apt-get", f"case $* in *docker-cli*) cp {machine.root}/docker {machine.root}/bin/ ;; esac")
+    found = machine.check()
+    assert {what: finding.level for what, finding in found.items()} == {"docker command": "warning"}
+    done = machine.install()
+    assert done.returncode == 1 and "container nginx: one of somebody else's" in done.stderr
+    assert "systemctl restart docker" not in machine.calls and not (machine.root / DROPIN).exists()
+
+
+@pytest.mark.parametrize(("enabled", "comes"), [("Y\n", True), ("N\n", False), (None, False)])
+def test_apparmors_parser_comes_where_the_kernel_wants_it(machine: Engine, enabled: str | None, comes: bool) -> None:
+    """As on Ubuntu, and on Debian's own images; docker.io of Debian 13 only recommends it."""
+    if enabled is not None:
+        machine.put("sys/module/apparmor/parameters/enabled", enabled)
+    machine.install()
+    asked = [call for call in machine.calls if call.startswith("apt-get") and "docker.io" in call]
+    assert asked and all((" apparmor" in call) == comes for call in asked)
+
+
+def test_an_engine_that_does_not_answer_is_told_with_its_words(machine: Engine) -> None:
+    machine.user_has()
+    machine.fake("docker", 'case "$*" in version) echo "Cannot connect: permission denied" >&2; exit 1 ;; esac')
+    script = machine.put("install.sh", machine.rooted((SCRIPTS / "install.sh").read_text()).replace("await 60", "await 0"))
+    machine.install()
+    done = machine.run(script)
+    assert done.returncode == 1
+    assert "an engine that does not answer: Cannot connect: permission denied" in done.stderr
+
+
+# Rules of a firewall that are loaded anew
+
+
+@pytest.mark.parametrize(
+    ("case", "restarts"),
+    [
+        ("gone", True),
+        ("there", False),
+        ("in nftables", False),
+        ("not wanted", False),
+        ("no live-restore", False),
+        ("at a boot", False),
+    ],
+)
+def test_rules_that_are_gone_come_back_with_the_engine(machine: Engine, case: str, restarts: bool) -> None:
+    """nftables.service flushes the rules of all when it loads the user's."""
+    machine.user_has("docker.io", None, "theirs")
+    machine.put("live", "false\n" if case == "no live-restore" else "true\n")
+    machine.put(f"{OURS}/daemon.json", json.dumps({"iptables": False} if case == "not wanted" else {}))
+    machine.fake("iptables", "exit 0" if case == "there" else "exit 1")
+    machine.fake("nft", "exit 0" if case == "in nftables" else "exit 1")
+    if case == "at a boot":
+        (machine.root / "active").unlink()
+    done = machine.program(machine.put("program", machine.rooted(PROGRAMS["docker-rules.sh"])))
+    assert done.returncode == 0, done.stderr
+    assert ("systemctl --no-block restart docker" in machine.calls) == restarts
+    assert ("systemctl restart docker" in done.stdout) == (case == "no live-restore")

@@ -140,6 +140,7 @@ def test_others_who_keep_writing_it(asking: Rooted) -> None:
     asking.write("etc/cloud/cloud.cfg.d/50-dns.cfg", "manage_resolv_conf: true\n")
     assert "cloud-init, which writes" in refused(resolver_check(asking))[0]
     asking.fake("systemctl", "true")
+    asking.write("etc/resolv.conf", "nameserver 127.0.0.53\n")
     assert resolver_check(asking) == [], "systemd-resolved has its own way"
 
 
@@ -168,6 +169,44 @@ def test_without_an_engine_nobody_is_asked(asking: Rooted) -> None:
     asking.fake("docker", "false")
     resolver(asking)
     assert not [call for call in asking.calls if call.startswith("docker")]
+
+
+def resolved(machine: Rooted) -> None:
+    """systemd-resolved runs there."""
+    machine.fake("systemctl", 'case "$*" in *is-active*systemd-resolved*) true ;; *is-active*) false ;; esac')
+
+
+@pytest.mark.parametrize("link", ["stub-resolv.conf", "resolv.conf"])
+def test_systemd_resolved_is_told_in_its_own_way(asking: Rooted, link: str) -> None:
+    """As on Ubuntu, whose netplan leaves names to it, and on Debian's cloud images."""
+    resolved(asking)
+    asking.write(f"run/systemd/resolve/{link}", "nameserver 192.0.2.1\n")
+    (asking.root / "etc/resolv.conf").unlink()
+    (asking.root / "etc/resolv.conf").symlink_to(f"../run/systemd/resolve/{link}")
+    before = asking.snapshot()
+    for _ in range(2):
+        resolver(asking)
+    assert asking.calls.count("systemctl restart systemd-resolved") == 1
+    dropin = asking.root / "etc/systemd/resolved.conf.d/auto-devops.conf"
+    assert "DNS=10.0.0.11\nDomains=~.\n" in dropin.read_text()
+    assert asking.snapshot().keys() - before.keys() == {"etc/systemd/resolved.conf.d/auto-devops.conf"}
+    resolver(asking, "unresolver")
+    assert asking.snapshot() == before and not dropin.parent.exists()
+
+
+def test_a_systemd_resolved_that_nobody_asks(asking: Rooted) -> None:
+    """Its package came with something else, and /etc/resolv.conf is a file still: programs go by that."""
+    resolved(asking)
+    before = asking.snapshot()
+    assert resolver_check(asking) == []
+    asking.fake("lsattr", 'echo "----i---------e------- $2"')
+    assert "that nobody may change (chattr +i)" in refused(resolver_check(asking))[0]
+    asking.fake("lsattr", "true")
+    for _ in range(2):
+        resolver(asking)
+    assert "nameserver 10.0.0.11" in (asking.root / "etc/resolv.conf").read_text()
+    resolver(asking, "unresolver")
+    assert asking.snapshot() == before
 
 
 HOOKS = """

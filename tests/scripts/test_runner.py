@@ -51,6 +51,7 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
         *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-one x-auto-devops-cache-theirs ;;
         esac""",
     )
+    machine.fake("dockerd", "true")
     before = len(machine.calls)
     done = machine.run(remove)
     assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ OTHERS = (
     "docker-options.sh",
     "docker-live-restore.sh",
     "docker-images.sh",
+    "docker-rules.sh",
     "approve-kubelets.sh",
     "renew-certificates.sh",
     "programs.sh",

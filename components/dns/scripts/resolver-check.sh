@@ -4,7 +4,7 @@
 set -euo pipefail
 
 file=/etc/resolv.conf
-if systemctl -q is-active systemd-resolved; then
+if systemctl -q is-active systemd-resolved && asks_resolved; then
   ok resolver systemd-resolved
   exit 0
 fi

@@ -11,11 +11,16 @@ openresolv=/etc/resolvconf.conf
 
 text=$(mktemp)
 
+running=no
 if systemctl -q is-active systemd-resolved; then
+  running=yes
   # `~.` sends every name here, also where a link brought a resolver of its own.
   printf '# auto-devops: the platform'\''s own name server answers for everything.\n[Resolve]\nDNS=%s\nDomains=~.\n' "$SERVER" >"$text"
   place "$text" "$resolved" 644
   if [ "$CHANGED" = yes ]; then systemctl restart systemd-resolved; fi
+fi
+if [ "$running" = yes ] && asks_resolved; then
+  : # that was all
 elif [ -d /etc/resolvconf/resolv.conf.d ] && command -v resolvconf >/dev/null; then
   keep "$head"
   printf 'nameserver %s\n' "$SERVER" >"$text"

@@ -101,6 +101,17 @@ else
   fi
 fi
 
+if [ -n "$engine" ] && ! command -v docker >/dev/null; then
+  # install.sh brings it, and looks again before it touches anything else.
+  warn "docker command" "$engine without it: what is in the engine cannot be looked at yet" "docker-cli, which the stack brings along" \
+    "$here: apt-get install docker-cli, or docker-ce-cli with docker-ce"
+fi
+
+## A firewall of nftables' beside the engine's rules
+
+usable_by_iptables "$HOST_NAME"
+lets_pass forward 'docker0|br-' 'iifname "docker0" accept, oifname "docker0" accept, and the same for "br-*": the way of containers' "$HOST_NAME"
+
 ## Its unit and its options
 
 if [ "$(systemctl is-enabled docker 2>/dev/null)" = masked ]; then

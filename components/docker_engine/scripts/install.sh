@@ -33,8 +33,9 @@ fi
 if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
 # Of another owner: it goes also where the engine stays.
-readable=no
+readable=no asked=yes
 if command -v jq >/dev/null || command -v python3 >/dev/null; then readable=yes; fi
+if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null; then asked=no; fi
 install_packages docker-options jq
 # What the check could not read before.
 if [ "$readable" = no ] && [ -s /etc/docker/daemon.json ]; then heed "$(dirname "$FILES")/check.sh"; fi
@@ -49,10 +50,9 @@ fi
 if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^docker-cli$')" ]; then
   install_packages docker docker-cli
 fi
-if ! command -v docker >/dev/null; then
-  fail "an engine without the docker command" "docker to be on $(hostname)'s path" \
-    "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
-fi
+need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
+# What is in an engine that was here, which the check could not ask before.
+if [ "$asked" = no ]; then heed "$(dirname "$FILES")/check.sh"; fi
 mkdir -p "$directory"
 chmod 700 "$directory"
 keys=()
@@ -66,6 +66,8 @@ place "$FILES/options.json" "$directory/options.json" 600
 place "$FILES/docker-options.sh" /usr/local/sbin/auto-devops-docker-options 755
 place "$FILES/docker-live-restore.sh" "$live_restore" 755
 place "$FILES/docker-images.sh" "$images" 755
+place "$FILES/docker-rules.sh" /usr/local/sbin/auto-devops-docker-rules 755
+place "$FILES/nftables.service.conf" /etc/systemd/system/nftables.service.d/auto-devops-docker.conf 644
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 
@@ -109,7 +111,7 @@ elif [ -e /etc/systemd/system/auto-devops-docker-plain.socket ]; then
 fi
 
 if ! await 60 "the Docker engine" docker version; then
-  fail "an engine that does not answer" "docker version to work" "on $(hostname): journalctl -u docker"
+  fail "an engine that does not answer: $(docker version 2>&1 | tail -n 1)" "docker version to work" "on $(hostname): journalctl -u docker"
 fi
 
 # What is in the engine before the stack pulls anything, once: its removal takes nothing of that (see docker-images.sh). Where an

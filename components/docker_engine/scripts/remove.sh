@@ -10,6 +10,8 @@ config=/etc/docker/daemon.json
 images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
 settle docker
+rm -f /etc/systemd/system/nftables.service.d/auto-devops-docker.conf /usr/local/sbin/auto-devops-docker-rules
+remove_empty /etc/systemd/system/nftables.service.d
 remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
 if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
@@ -222,7 +224,8 @@ else
     # Data that was there before the engine stays where it is, so it may lose the engine again.
     if ! adopted "$root"; then others=$(left) || others="what the engine does not tell; "; fi
   elif [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
-    others="$root, in which an engine that does not answer has containers or volumes; "
+    if command -v docker >/dev/null; then others="an engine that does not answer"; else others="an engine without the docker command"; fi
+    others="$root, in which $others has containers or volumes; "
   fi
 fi
 

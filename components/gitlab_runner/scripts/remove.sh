@@ -3,9 +3,10 @@
 set -euo pipefail
 
 directory=/srv/gitlab-runner known="$STATE/gitlab-runner-ids"
-if command -v docker >/dev/null; then
-  if ! docker info >/dev/null 2>&1; then
-    fail "an engine that does not answer" "docker info to work, so that what is left of jobs can go" \
+if command -v dockerd >/dev/null; then
+  need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi destroy again"
+  if ! said=$(docker info 2>&1); then
+    fail "an engine that does not answer: $(tail -n 1 <<<"$said")" "docker info to work, so that what is left of jobs can go" \
       "on $(hostname): systemctl start docker; then run pulumi destroy again"
   fi
   # The label that GitLab Runner gives to every container, volume and network of a job, here of this runner's (see configure.sh).

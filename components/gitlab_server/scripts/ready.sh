@@ -6,6 +6,10 @@ set -euo pipefail
 . "$FILES/gitlab.sh"
 
 installed curl || install_packages gitlab curl
+need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
+if ! said=$(docker version 2>&1); then
+  fail "an engine that does not answer: $(tail -n 1 <<<"$said")" "docker version to work" "on $(hostname): systemctl status docker; then run pulumi up again"
+fi
 
 # How long the first configuration may take on a slow machine, in seconds.
 PATIENCE=1800

@@ -62,6 +62,63 @@ holders() {
   done < <(ss -Hln"$1"p "sport = :$2" 2>/dev/null || true)
 }
 
+# asks_resolved: whether programs ask systemd-resolved for names. It may run beside an /etc/resolv.conf that is another's, and
+# then goes by that itself (systemd-resolved.service(8), the fourth mode of /etc/resolv.conf).
+asks_resolved() {
+  [[ "$(readlink -f /etc/resolv.conf)" == /run/systemd/resolve/* ]] || grep -qsE '^nameserver[[:space:]]+127\.0\.0\.5[34]([[:space:]]|$)' /etc/resolv.conf
+}
+
+# rules_of_nftables: all tables, as nft lists them; nothing where there is no nft.
+rules_of_nftables() { if command -v nft >/dev/null; then nft list ruleset 2>/dev/null || true; fi; }
+
+# dropping HOOK: the chains of nftables' that drop, at HOOK, whatever no rule of theirs accepts: a line "FAMILY TABLE CHAIN:" and
+# their rules for each. Not those of iptables' names: Docker and kube-proxy are at home in these.
+dropping() {
+  rules_of_nftables | awk -v hook=" hook $1 " '
+    { gsub(/^[ \t]+/, "") }
+    $1 == "table" { table = $2 " " $3 }
+    $1 == "chain" { chain = $2; rules = last = ""; here = 0 }
+    here && $1 == "}" {
+      if (drops || last ~ /^(counter (packets [0-9]+ bytes [0-9]+ )?)?(log .*)?(drop|reject)/) print table " " chain ":" rules
+      here = 0
+    }
+    here { last = $0; rules = rules " " $0 ";" }
+    $1 == "type" && index($0, hook) {
+      here = !(table ~ /^ip6? filter$/ && chain ~ /^[A-Z]+$/)
+      drops = / policy drop;/
+    }'
+}
+
+# lets_pass HOOK NAMES RULES MACHINE: refuses a firewall of nftables' that drops at HOOK what the stack has on this machine: what one
+# chain drops is dropped, whatever others accept (nft(8), "verdict statement"), so that neither Docker nor kube-proxy can
+# help it. A rule that accepts something of the pattern NAMES is taken to mean the stack's; RULES are some that would do.
+lets_pass() {
+  local line rules report
+  while IFS= read -r line; do
+    rules=$(tr ';' '\n' <<<"${line#*:}" | grep -E 'accept|jump|goto' || true)
+    if grep -E "$2" <<<"$rules" >/dev/null; then continue; fi
+    # A rule that names neither a port nor a state may be for the stack's, too.
+    report=refuse_unless_begun
+    if grep -vE 'ct state|dport|icmp|^ *iif(name)? "lo" accept|^$' <<<"$rules" >/dev/null; then report=warn; fi
+    "$report" "firewall (nftables)" "the chain ${line%%:*} drops what it does not accept (hook $1)" "$3" \
+      "on $4: add that to the chain, in /etc/nftables.conf or whatever makes it, and load it"
+  done < <(dropping "$1")
+}
+
+# usable_by_iptables MACHINE: refuses a table that has the name of one of iptables' and base chains of other names: iptables does
+# nothing with it then, nor does Docker or kube-proxy (iptables 1.8.9 to 1.8.11, nft.c, nft_is_chain_compatible).
+usable_by_iptables() {
+  local chain
+  chain=$(rules_of_nftables | awk '
+    $1 == "table" { table = $2 " " $3 }
+    $1 == "chain" { chain = $2 }
+    $1 == "type" && / hook / && table ~ /^ip6? (filter|nat|mangle|raw|security)$/ && chain !~ /^[A-Z]+$/ && !found++ { print table " " chain }')
+  if [ -n "$chain" ]; then
+    refuse "firewall (nftables)" "the chain $chain, in a table that has a name of iptables'" "such chains in tables of other names, as iptables cannot use these" \
+      "on $1: rename the table, in /etc/nftables.conf or whatever makes it, and load it"
+  fi
+}
+
 # heed CHECK: runs a check before its script: says its warnings, and ends the script where something is refused, all of
 # it at once.
 heed() {

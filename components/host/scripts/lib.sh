@@ -20,6 +20,13 @@ fail() {
   exit 1
 }
 
+# need COMMAND HOW-TO-FIX: ends the script where there is no such command: what it would have asked is not to blame then.
+need() {
+  if ! command -v "$1" >/dev/null; then
+    fail "no command $1" "$1 to be on $(hostname)'s path" "$2"
+  fi
+}
+
 # restart_if_active UNIT...: restarts those of the units that run; the others, and those not installed, are left alone.
 restart_if_active() {
   local unit

@@ -89,7 +89,7 @@ if [ -n "$engine" ]; then
     "$object" containerd "version ${found:-unknown}" "1.6 or later" "on $NODE: apt-get install --only-upgrade $package"
   elif [ "$BEGUN" = no ] && [ -e /etc/containerd/config.toml ]; then
     # Before the first section; whoever keeps containers elsewhere would miss them meanwhile.
-    moved=$(awk '/^ *\[/ { exit } /^ *(root|state) *=/ { print }' /etc/containerd/config.toml | grep -vE '"/(var/lib|run)/containerd/?"' | tr '\n' ' ' || true)
+    moved=$(awk '/^ *\[/ { exit } /^ *(root|state) *=/ { print }' /etc/containerd/config.toml | grep -vE "[\"']/(var/lib|run)/containerd/?[\"']" | tr '\n' ' ' || true)
     if [ -n "$moved" ]; then
       refuse containerd "/etc/containerd/config.toml with $moved" "containers in /var/lib/containerd: with the stack's configuration those elsewhere would be hidden" \
         "choose another machine as $NODE"
@@ -100,6 +100,13 @@ if [ -n "$engine" ]; then
       ok containerd "$package $found"
     fi
   fi
+fi
+
+# A firewall of nftables' beside kube-proxy's rules.
+usable_by_iptables "$NODE"
+lets_pass forward cni0 'iifname "cni0" accept, oifname "cni0" accept: the way of pods' "$NODE"
+if [[ " $PORTS " == *" 6443 "* ]]; then
+  lets_pass input 'cni0|6443' 'iifname "cni0" accept: pods ask the API, which is on this machine' "$NODE"
 fi
 
 # Settings of the kernel that are read after ours, at each boot and by sysctl --system: by the file's name, whatever directory

@@ -3,6 +3,7 @@
 set -euo pipefail
 
 export KUBECONFIG=/etc/kubernetes/admin.conf
+need kubectl "pulumi config set auto-devops:repair \"$(date -I)\" && pulumi up, which brings it back"
 if ! await 120 "the API server" kubectl get --raw /readyz; then
   fail "an API server that does not answer" "kubectl get --raw /readyz to say ok" \
     "on $(hostname): tail /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log, or journalctl -u kubelet"

@@ -6,7 +6,9 @@ export KUBECONFIG=/etc/kubernetes/admin.conf
 network=/usr/local/sbin/auto-devops-pod-network
 if [ ! -e /etc/kubernetes/admin.conf ]; then exit 0; fi
 # It may be away for a moment only.
-if ! await 60 "the API server" kubectl get --raw /readyz; then
+if ! command -v kubectl >/dev/null; then
+  say "no command kubectl on $(hostname): $NODE leaves without being drained; delete the node from elsewhere: kubectl delete node $NODE"
+elif ! await 60 "the API server" kubectl get --raw /readyz; then
   say "the API server on $(hostname) does not answer: $NODE leaves without being drained; when it answers again, kubectl delete node $NODE"
 elif kubectl get node "$NODE" >/dev/null 2>&1; then
   say "draining $NODE"

@@ -2,6 +2,8 @@
 # No pods, no network for them.
 set -euo pipefail
 
+rm -f /etc/systemd/system/nftables.service.d/auto-devops-pods.conf
+remove_empty /etc/systemd/system/nftables.service.d
 remove_units auto-devops-pod-network.service
 # The number is network.sh's.
 ip route flush proto 144

@@ -48,6 +48,7 @@ elif [ "$running" = yes ]; then
   before="$STATE/kubernetes-containerd"
   brought() { ctr -n k8s.io "$1" ls -q | sed "s/^/$1 /" | { grep -vxFf "$before" || true; } | cut -d' ' -f2-; }
   if [ -e "$before" ]; then
+    need ctr "on $(hostname): apt-get install --reinstall containerd; then run pulumi destroy again"
     if ! await 30 containerd ctr version; then
       fail "a containerd that does not answer" "ctr version to work, so that the pods' images and containers can go" \
         "on $(hostname): journalctl -u containerd; then run pulumi destroy again"

@@ -235,6 +235,7 @@ def test_only_this_runners_jobs_go(machine: Server) -> None:
     runner(machine, "glrt-ours123456", BEGUN="yes")
     removed = [call for call in machine.calls if call.startswith("docker volume rm v")]
     assert removed == ["docker volume rm v2"]
+    machine.fake("dockerd", "true")
     result = machine.step(RUNNER / "remove.sh", BEGUN="yes")
     assert result.returncode == 0, result.stderr
     gone = {word for call in machine.calls if " rm " in call for word in call.split()}
@@ -243,7 +244,19 @@ def test_only_this_runners_jobs_go(machine: Server) -> None:
 
 
 def test_jobs_that_cannot_be_removed_fail_the_removal(machine: Server) -> None:
-    machine.fake("docker", "exit 1")
+    machine.fake("dockerd", "true")
+    machine.fake("docker", "echo permission denied >&2; exit 1")
     result = machine.step(RUNNER / "remove.sh", BEGUN="yes")
     assert result.returncode == 1
-    assert "an engine that does not answer" in result.stderr
+    assert "an engine that does not answer: permission denied" in result.stderr
+
+
+def test_a_missing_docker_command_is_no_engine_that_is_silent(machine: Server) -> None:
+    machine.fake("dockerd", "true")
+    result = machine.step(RUNNER / "remove.sh", BEGUN="yes")
+    assert result.returncode == 1
+    assert "no command docker" in result.stderr and "does not answer" not in result.stderr
+
+
+def test_an_engine_that_is_gone_has_nothing_of_the_runners_jobs(machine: Server) -> None:
+    assert machine.step(RUNNER / "remove.sh", BEGUN="yes").returncode == 0

@@ -18,6 +18,7 @@ class Gitlab:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         machine.variables |= {"REGISTRY_PORT": "4567"}
+        self.engine = "true"
         self.log = "Configuring GitLab...\ngitlab Reconfigured!\n"
         self.state = {"{{.Id}}": "abc", "{{.State.Running}}": "true", "{{.State.Restarting}}": "false"}
         self.state |= {"{{.State.Status}}": "running", "{{.RestartCount}}": "0"}
@@ -36,6 +37,7 @@ class Gitlab:
             "docker",
             f"""case "$*" in
             {inspected}
+            version) {self.engine} ;;
             logs*) cat {root}/log ;;
             *"gitlab-ctl status") echo '{self.services}'; exit {status} ;;
             *VERSION) echo 19.2.0 ;;
@@ -64,6 +66,13 @@ def test_ready_is_gitlab_that_answers_by_name_address_and_ca(gitlab: Gitlab) -> 
     assert len(asked) == 3
     for call in asked:
         assert "--cacert " in call and ":192.168.80.113" in call and "--insecure" not in call
+
+
+def test_an_engine_that_is_silent_is_no_gitlab_that_does_not_come_up(gitlab: Gitlab) -> None:
+    gitlab.engine = "echo Cannot connect to the Docker daemon >&2; exit 1"
+    done = gitlab.ready()
+    assert done.returncode == 1 and "does not come up" not in done.stderr
+    assert "an engine that does not answer: Cannot connect to the Docker daemon" in done.stderr
 
 
 def test_ready_waits_for_the_configurations_end(gitlab: Gitlab) -> None:

@@ -168,6 +168,32 @@ def test_a_containerd_that_cannot_be_used(machine: Candidate) -> None:
     assert refused(machine.look()) == ["containerd: version 1.4.13"]
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_containerd_whose_configuration_names_the_usual_places(machine: Candidate, quote: str) -> None:
+    """As `containerd config default` writes them all; since 1.7.? and 2.0 between single quotes."""
+    places = f"root = {quote}/var/lib/containerd{quote}\nstate = {quote}/run/containerd{quote}\n"
+    containerd(machine, "containerd", f"version = 3\n{places}")
+    assert refused(machine.look()) == []
+    containerd(machine, "containerd", f"version = 3\nroot = {quote}/data{quote}\n")
+    assert f"config.toml with root = {quote}/data{quote}" in refused(machine.look())[0]
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u1",
+        "containerd github.com/containerd/containerd 1.7.24~ds1 1.7.24~ds1-6+b4",
+        "containerd github.com/containerd/containerd/v2 2.2.1-0ubuntu1~24.04.2",
+        "containerd containerd.io v2.2.0 1c4457e00facac03ce1d75f7b6777a7a851e5c41",
+    ],
+)
+def test_containerds_that_are_used(machine: Candidate, version: str) -> None:
+    """Of Debian 12 and 13, Ubuntu 24.04, and Docker's own."""
+    containerd(machine, "containerd", "version = 2\n")
+    machine.fake("containerd", f"echo {version}")
+    assert refused(machine.look()) == []
+
+
 @pytest.mark.parametrize(
     ("path", "line", "forbidden"),
     [

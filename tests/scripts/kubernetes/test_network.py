@@ -73,6 +73,31 @@ def test_a_node_is_drained_though_the_api_server_was_away_for_a_moment(node: Nod
     assert node.called("kubectl delete node w2")
 
 
+def test_masquerading_comes_back_after_a_firewall_has_loaded_its_rules(node: Node) -> None:
+    """nftables.service flushes the rules of all when it loads the user's."""
+    dropin = node.root / "etc/systemd/system/nftables.service.d/auto-devops-pods.conf"
+    theirs = node.write("etc/systemd/system/nftables.service.d/theirs.conf", "[Unit]\n")
+    network(node, "true")
+    again = "-/usr/bin/systemctl --no-block try-restart auto-devops-pod-network.service"
+    assert dropin.read_text().endswith(f"[Service]\nExecStartPost={again}\nExecReload={again}\n")
+    assert node.step("unnetwork").returncode == 0
+    assert not dropin.exists() and theirs.exists()
+    theirs.unlink()
+    assert node.step("unnetwork").returncode == 0
+    assert not dropin.parent.exists()
+
+
+def test_a_missing_kubectl_is_no_api_server_that_is_silent(node: Node) -> None:
+    node.variables["PATH"] = f"{node.root}/bin:/usr/bin:/bin"
+    result = node.step("invite", NODE="w2")
+    assert result.returncode == 1
+    assert "no command kubectl" in result.stderr and "does not answer" not in result.stderr
+    node.write("etc/kubernetes/admin.conf")
+    result = node.step("uninvite", NODE="w2")
+    assert result.returncode == 0
+    assert "no command kubectl" in result.stderr and "does not answer" not in result.stderr
+
+
 def test_networkd_leaves_our_routes_alone(node: Node) -> None:
     """It drops what it did not make whenever it restarts, as at an update of systemd."""
     dropin = node.root / "etc/systemd/networkd.conf.d/auto-devops.conf"

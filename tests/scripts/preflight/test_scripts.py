@@ -190,6 +190,51 @@ def test_apt_sources(machine: Machine, helper: str, levels: list[str]) -> None:
     assert all("Temporary failure resolving" in each.found for each in seen if each.level != "ok")
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("# one a line\nhttp://one.example/debian/\tpriority:1\nhttp://two.example/debian\n", None),
+        ("http://gone.example/debian\nhttp://two.example/debian\n", None),
+        ("http://gone.example/debian\n", "Temporary failure resolving"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_mirrors_that_are_in_a_list(machine: Machine, content: str | None, found: str | None) -> None:
+    """As Debian's own cloud images have them; apt's helper does not know where the list is."""
+    mirrors = machine.root / "mirrors/debian.list"
+    if content:
+        mirrors.parent.mkdir()
+        mirrors.write_text(content)
+    knows = (
+        'case "$uri" in http://*.example/debian/dists/x/InRelease) ;; *) echo "E: Couldn\'t determine mirror list"; exit 100 ;; esac;'
+        'case "$uri" in *gone*) echo "E: Temporary failure resolving"; exit 100 ;; esac'
+    )
+    script = apt(machine, knows)
+    (machine.root / "uris").write_text(f"'mirror+file://{mirrors}/dists/x/InRelease' x_InRelease 0 \n")
+    done = machine.run(script)
+    assert (done.returncode, done.stderr) == (0, "")
+    (seen,) = findings("dns", done.stdout)
+    assert seen.level == ("refused" if found else "ok") and (found or "") in seen.found
+
+
+def test_a_source_without_suites(machine: Machine) -> None:
+    script = apt(machine, 'case "$uri" in http://one.example/debian/./InRelease) ;; *) exit 100 ;; esac')
+    (machine.root / "uris").write_text("'http://one.example/debian/./InRelease' x_InRelease 0 \n")
+    assert [each.level for each in findings("dns", machine.run(script).stdout)] == ["ok"]
+
+
+def test_mirrors_that_are_in_a_list_elsewhere(machine: Machine) -> None:
+    file = "${*: -1}"
+    script = apt(
+        machine,
+        f'case "$uri" in http://list.example/all) echo http://one.example/debian >"{file}" ;; '
+        "http://one.example/debian/dists/x/InRelease) ;; *) exit 100 ;; esac",
+    )
+    for uri in ("mirror://list.example/all", "mirror+http://list.example/all"):
+        (machine.root / "uris").write_text(f"'{uri}/dists/x/InRelease' x_InRelease 0 \n")
+        assert [each.level for each in findings("dns", machine.run(script).stdout)] == ["ok"]
+
+
 def test_no_apt_source(machine: Machine) -> None:
     done = machine.run(apt(machine, "true"))
     assert [(each.level, each.found) for each in findings("dns", done.stdout)] == [("refused", "none")]

@@ -38,8 +38,11 @@ if [[ ! -e $done_file ]]; then
   # The engine made these files, with odd modes.
   chmod 0644 /etc/hostname /etc/hosts
   echo "$LAB_NAME" >/etc/hostname
+  # Debian's installer and cloud-init give a machine's own name an address of loopback; both ways are met in the lab.
+  own=$LAB_ADDRESS
+  if ! grep -qx 'VERSION_ID="12"' /etc/os-release; then own=127.0.1.1; fi
   printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s\n%s\n' \
-    "$LAB_ADDRESS" "$LAB_NAME" "$LAB_HOSTS" >/etc/hosts
+    "$own" "$LAB_NAME" "$LAB_HOSTS" >/etc/hosts
   rm -f /etc/resolv.conf
   if systemctl is-enabled --quiet systemd-resolved.service 2>/dev/null; then
     ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
@@ -47,6 +50,12 @@ if [[ ! -e $done_file ]]; then
     echo "LAB_NAMESERVERS=$LAB_NAMESERVERS" >/etc/lab/link-dns
   else
     for nameserver in $LAB_NAMESERVERS; do echo "nameserver $nameserver"; done >/etc/resolv.conf
+  fi
+  if systemctl is-enabled --quiet dhcpcd.service 2>/dev/null; then
+    # As a DHCP server would say it, at each start.
+    read -r _ _ gateway _ < <(ip -4 route show default)
+    printf 'allowinterfaces eth0\nnodev\ninterface eth0\nstatic ip_address=%s/24\nstatic routers=%s\nstatic domain_name_servers=%s\n' \
+      "$LAB_ADDRESS" "$gateway" "$LAB_NAMESERVERS" >>/etc/dhcpcd.conf
   fi
   if [[ -n $LAB_APT_PROXY ]]; then
     printf 'Acquire::http::Proxy "%s";\n' "$LAB_APT_PROXY" >/etc/apt/apt.conf.d/90lab-proxy
