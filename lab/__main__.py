@@ -206,7 +206,9 @@ def _spares(wanted: list[Machine]) -> int:
     plan = Plan(again=f"python -m lab spares {' '.join(each.name for each in wanted)}")
     made = [
         plan.add(
-            f"machine {each.name}", partial(machines.up, machine=each), [images.add_steps(plan, each.image, each.release)]
+            f"machine {each.name}",
+            partial(machines.up, machine=each),
+            [images.add_steps(plan, each.image, each.release)],
         )
         for each in wanted
     ]
@@ -244,9 +246,7 @@ def add_machines(plan: Plan, gitlab: str | None = None) -> None:
     plan.add("network", network.up)
     for each in MACHINES:
         image = images.add_steps(plan, each.image, each.release, ["engine"])
-        plan.add(
-            f"machine {each.name}", partial(machines.up, machine=each), ["ssh key", "mirror CA", "network", image]
-        )
+        plan.add(f"machine {each.name}", partial(machines.up, machine=each), ["ssh key", "mirror CA", "network", image])
     plan.add("mirror images", mirror.fill, [choice, f"machine {MIRROR.name}"])
     kubernetes.add_steps(plan, after=(f"machine {MIRROR.name}",))
     plan.add("deploy images", deploy_images.fill, [choice, "kubernetes add-ons", f"machine {MIRROR.name}"])

@@ -258,7 +258,12 @@ class Engine(Machine):
 
     def install(self, key: str = "PEM\n", **values: str) -> subprocess.CompletedProcess[str]:
         keys = dict.fromkeys(("ca.pem", "cert.pem", "key.pem"), key)
-        texts = {"options.json": options(2376, []), "docker.service.conf": unit(), **PROGRAMS, "nftables.service.conf": ""}
+        texts = {
+            "options.json": options(2376, []),
+            "docker.service.conf": unit(),
+            **PROGRAMS,
+            "nftables.service.conf": "",
+        }
         self.files(keys | {name: self.rooted(text) for name, text in texts.items()})
         return self.step("install", **values)
 

@@ -231,7 +231,13 @@ def test_an_engine_that_could_not_be_asked_before_is_asked_once_the_command_is_t
     (machine.root / "bin/docker").rename(machine.root / "docker")
     machine.variables["PATH"] = only(machine, "jq")
     machine.fake("apt-cache", "echo docker-cli - Linux container runtime")
-    machine.fake("apt-get", f"case $* in *docker-cli*) cp {machine.root}/docker {machine.root}/bin/ ;; esac")
+    machine.fake(
+        "apt-get",
+        f"""case "$*" in
+        *--simulate*docker-cli*) echo 'Inst docker-cli (26 Debian)' ;;
+        *docker-cli*) mv {machine.root}/docker {machine.root}/bin/; echo docker-cli >>{machine.root}/installed ;;
+        esac""",
+    )
     found = machine.check()
     assert {what: finding.level for what, finding in found.items()} == {"docker command": "warning"}
     done = machine.install()
@@ -252,9 +258,9 @@ def test_apparmors_parser_comes_where_the_kernel_wants_it(machine: Engine, enabl
 def test_an_engine_that_does_not_answer_is_told_with_its_words(machine: Engine) -> None:
     machine.user_has()
     machine.fake("docker", 'case "$*" in version) echo "Cannot connect: permission denied" >&2; exit 1 ;; esac')
-    script = machine.put("install.sh", machine.rooted((SCRIPTS / "install.sh").read_text()).replace("await 60", "await 0"))
-    machine.install()
-    done = machine.run(script)
+    script = (SCRIPTS / "install.sh").read_text()
+    start = script.index('if ! await 60 "the Docker engine"')
+    done = machine.run(machine.put("end.sh", "set -euo pipefail\n" + script[start:].replace("await 60", "await 0")))
     assert done.returncode == 1
     assert "an engine that does not answer: Cannot connect: permission denied" in done.stderr
 

@@ -244,6 +244,28 @@ def test_dhcpcd_leaves_resolv_conf_alone(asking: Rooted, own: str) -> None:
     assert (asking.root / "etc/resolv.conf").read_text() == "nameserver 192.0.2.1\n"
 
 
+def test_a_dhcpcd_that_has_the_file_for_itself_goes_on_with_it(asking: Rooted) -> None:
+    """Debian 13's service has /etc/resolv.conf mounted for itself; of another file by that name it would not know."""
+    asking.fake("dhcpcd", "true")
+    asking.fake("systemctl", 'case "$*" in *is-active*dhcpcd*) ;; *is-active*) false ;; esac')
+    file = asking.root / "etc/resolv.conf"
+    before, inode = asking.snapshot(), file.stat().st_ino
+    for _ in range(2):
+        resolver(asking)
+        assert file.read_text().endswith("nameserver 10.0.0.11\n")
+        assert file.stat().st_ino == inode
+    resolver(asking, "unresolver")
+    assert asking.snapshot() == before and file.stat().st_ino == inode
+    # A link leads elsewhere, and comes back as one.
+    file.unlink()
+    file.symlink_to("../run/resolv.conf")
+    linked = asking.write("run/resolv.conf", "nameserver 192.0.2.1\n")
+    for _ in range(2):
+        resolver(asking)
+    resolver(asking, "unresolver")
+    assert file.readlink() == Path("../run/resolv.conf") and linked.read_text() == "nameserver 192.0.2.1\n"
+
+
 def test_openresolv_asks_it_first(asking: Rooted) -> None:
     theirs = asking.write("etc/resolvconf.conf", 'name_servers="192.0.2.9"\n')
     asking.fake(

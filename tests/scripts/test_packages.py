@@ -297,6 +297,21 @@ def test_a_source_that_does_not_answer_is_told_and_no_reason_to_stop(machine: Ap
     assert "Unable to locate package unknown" in result.stderr
 
 
+def test_an_installation_of_somebodys_is_waited_for(machine: AptRoot) -> None:
+    """Ubuntu's unattended-upgrades holds the lock of all frontends of dpkg for as long as it works."""
+    locked = (
+        "import fcntl, sys, time; lock = open(sys.argv[1], 'w'); fcntl.lockf(lock, fcntl.LOCK_EX); "
+        "print(flush=True); time.sleep(3); print(time.time(), flush=True)"
+    )
+    command = [sys.executable, "-c", locked, str(machine.root / "var/lib/dpkg/lock-frontend")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        done(machine.script(f"{INSTALL}\ndate +%s.%N >{machine.root}/installed-at"))
+        assert float((machine.root / "installed-at").read_text()) > float(other.stdout.readline())
+    assert machine.installed == ENGINE
+
+
 @pytest.mark.parametrize("directory", ["var/lib/apt/lists", "var/cache/apt/archives"])
 def test_another_apt_is_waited_for(machine: AptRoot, directory: str) -> None:
     """apt itself waits for dpkg's lock alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tomllib
 from typing import Any
 
 import pytest
@@ -92,6 +93,24 @@ def test_arguments_of_the_kubelet_are_laid_over_by_name() -> None:
 def test_containerd(snapshot: SnapshotAssertion) -> None:
     text = render("k8s_node/templates/containerd.toml.j2", cri={"a": True, "b": "c"})
     assert text == snapshot
+
+
+def test_containerd_of_every_release_reads_it() -> None:
+    """1.6 and 1.7, of Debian and Ubuntu 22.04, know version 2 alone; 2.x, of Ubuntu 24.04 and Docker, takes it as well.
+
+    What 2.x moves elsewhere by itself are these keys, and all others of the runtime's (v2.2.1, plugins/cri/*/plugin.go,
+    migrateConfig; `containerd config migrate` has shown it for each of ours). A section by a name of its own would be
+    unknown to 1.x, and one of both would leave it open which counts.
+    """
+    config = tomllib.loads(render("k8s_node/templates/containerd.toml.j2", cri={"restrict_oom_score_adj": True}))
+    assert config["version"] == 2
+    assert list(config["plugins"]) == ["io.containerd.grpc.v1.cri"]
+    cri = config["plugins"]["io.containerd.grpc.v1.cri"]
+    assert set(cri) == {"sandbox_image", "restrict_oom_score_adj", "containerd", "cni", "registry"}
+    # Before 2.4 `bin_dir` is a text; 2.x makes `bin_dirs` of it.
+    assert cri["cni"] == {"bin_dir": "/opt/cni/bin", "conf_dir": "/etc/cni/auto-devops"}
+    # `mirrors`, `configs` and `auths` beside it are gone in 2.4.
+    assert cri["registry"] == {"config_path": "/etc/containerd/certs.d"}
 
 
 def with_workers(good: dict[str, Any]) -> dict[str, Any]:

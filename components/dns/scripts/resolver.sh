@@ -54,6 +54,9 @@ else
   keep /etc/resolv.conf
   printf '# auto-devops: the platform'\''s own name server; destroying the stack brings the previous file back.\nnameserver %s\n' "$SERVER" >"$text"
   if [ -L /etc/resolv.conf ]; then rm -f /etc/resolv.conf; fi
+  # Into the file that is there: dhcpcd.service has just that one mounted for itself, and would write on into it when we have
+  # long given back another (ReadWritePaths=/etc/resolv.conf in Debian's dhcpcd 10.1.0-11).
+  if [ -f /etc/resolv.conf ] && systemctl -q is-active dhcpcd; then cat "$text" >/etc/resolv.conf; fi
   place "$text" /etc/resolv.conf 644
 fi
 

@@ -109,7 +109,6 @@ fi
 
 ## A firewall of nftables' beside the engine's rules
 
-usable_by_iptables "$HOST_NAME"
 lets_pass forward 'docker0|br-' 'iifname "docker0" accept, oifname "docker0" accept, and the same for "br-*": the way of containers' "$HOST_NAME"
 
 ## Its unit and its options

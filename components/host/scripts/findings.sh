@@ -105,20 +105,6 @@ lets_pass() {
   done < <(dropping "$1")
 }
 
-# usable_by_iptables MACHINE: refuses a table that has the name of one of iptables' and base chains of other names: iptables does
-# nothing with it then, nor does Docker or kube-proxy (iptables 1.8.9 to 1.8.11, nft.c, nft_is_chain_compatible).
-usable_by_iptables() {
-  local chain
-  chain=$(rules_of_nftables | awk '
-    $1 == "table" { table = $2 " " $3 }
-    $1 == "chain" { chain = $2 }
-    $1 == "type" && / hook / && table ~ /^ip6? (filter|nat|mangle|raw|security)$/ && chain !~ /^[A-Z]+$/ && !found++ { print table " " chain }')
-  if [ -n "$chain" ]; then
-    refuse "firewall (nftables)" "the chain $chain, in a table that has a name of iptables'" "such chains in tables of other names, as iptables cannot use these" \
-      "on $1: rename the table, in /etc/nftables.conf or whatever makes it, and load it"
-  fi
-}
-
 # heed CHECK: runs a check before its script: says its warnings, and ends the script where something is refused, all of
 # it at once.
 heed() {

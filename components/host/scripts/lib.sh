@@ -87,18 +87,28 @@ remove_timer() {
   rm -f "/usr/local/sbin/auto-devops-$1"
 }
 
-# remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others.
+# remove_rules GREP-ARGUMENT...: takes away the firewall rules and chains that match, and leaves all others. One by one: to load
+# the rest anew would lose what somebody's nftables has in tables of these names, which iptables-save does not know
+# (seen with iptables 1.8.9 and 1.8.11: a chain "postrouting" in "ip nat" was gone).
 remove_rules() {
-  local tables rules
+  local tables saved matching
   for tables in iptables ip6tables; do
     command -v "$tables-save" >/dev/null || continue
-    if ! rules=$("$tables-save"); then
+    if ! saved=$("$tables-save"); then
       # A kernel without IPv6 has no rules for it.
       if [ "$tables" = ip6tables ]; then continue; fi
       fail "firewall rules that cannot be read ($tables-save; the reason is above)" "$tables-save to list them, so that the stack's can go" \
         "on $(hostname): $tables-save; then run pulumi destroy again"
     fi
-    if grep "$@" <<<"$rules" >/dev/null; then grep -v "$@" <<<"$rules" | "$tables-restore"; fi
+    matching=$(grep -n "$@" <<<"$saved" | cut -d: -f1 || true)
+    if [ -z "$matching" ]; then continue; fi
+    awk '
+      NR == FNR { matches[$1]; next }
+      /^\*/ { table = $0; rules = flushed = chains = "" }
+      /^-A / && FNR in matches { rules = rules "-D" substr($0, 3) "\n" }
+      /^:/ && FNR in matches && $2 == "-" { chain = substr($1, 2); flushed = flushed "-F " chain "\n"; chains = chains "-X " chain "\n" }
+      /^COMMIT/ && rules chains != "" { printf "%s\n%s%s%sCOMMIT\n", table, rules, flushed, chains }
+    ' <(printf '%s\n' "$matching") <(printf '%s\n' "$saved") | "$tables-restore" --noflush
   done
 }
 

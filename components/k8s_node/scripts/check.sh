@@ -103,7 +103,6 @@ if [ -n "$engine" ]; then
 fi
 
 # A firewall of nftables' beside kube-proxy's rules.
-usable_by_iptables "$NODE"
 lets_pass forward cni0 'iifname "cni0" accept, oifname "cni0" accept: the way of pods' "$NODE"
 if [[ " $PORTS " == *" 6443 "* ]]; then
   lets_pass input 'cni0|6443' 'iifname "cni0" accept: pods ask the API, which is on this machine' "$NODE"

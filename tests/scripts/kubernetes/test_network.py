@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.scripts.kubernetes.node import SCRIPTS, Node
+from tests.scripts.rooted import SYSTEM
 
 NETWORK = {"NODE": "k8s", "POD_CIDR": "10.244.0.0/16", "NODES": "k8s=10.0.0.1=10.244.0.0/24 w1=10.0.0.2=10.244.1.0/24"}
 
@@ -88,7 +91,9 @@ def test_masquerading_comes_back_after_a_firewall_has_loaded_its_rules(node: Nod
 
 
 def test_a_missing_kubectl_is_no_api_server_that_is_silent(node: Node) -> None:
-    node.variables["PATH"] = f"{node.root}/bin:/usr/bin:/bin"
+    for name in SYSTEM:
+        (node.root / "bin" / name).symlink_to(shutil.which(name) or name)
+    node.variables["PATH"] = f"{node.root}/bin"
     result = node.step("invite", NODE="w2")
     assert result.returncode == 1
     assert "no command kubectl" in result.stderr and "does not answer" not in result.stderr
@@ -143,9 +148,53 @@ def test_plugins_chains_stay_for_containers_of_others(node: Node, theirs: str, r
     node.fake("iptables-save", f"cat {saved}")
     node.fake("iptables-restore", f"cat >{node.root}/restored")
     assert node.step("reset").returncode == 0
-    restored = (node.root / "restored").read_text()
-    assert "KUBE-" not in restored
-    assert ("CNI-" in restored) == bool(left)
+    removed = (node.root / "restored").read_text()
+    assert "-X KUBE-SERVICES\n" in removed
+    assert ("CNI-" not in removed) == bool(left)
+    assert "iptables-restore --noflush" in node.calls
+
+
+def test_rules_go_one_by_one(node: Node) -> None:
+    """To load the rest anew would lose what somebody's nftables has in tables of these names: no list has it."""
+    saved = node.write(
+        "saved",
+        """# Generated
+*filter
+:FORWARD DROP [0:0]
+:DOCKER - [0:0]
+:KUBE-FORWARD - [0:0]
+-A FORWARD -m comment --comment "kubernetes: it's ours" -j KUBE-FORWARD
+-A FORWARD -j DOCKER
+-A KUBE-FORWARD -j ACCEPT
+COMMIT
+*mangle
+:FORWARD ACCEPT [0:0]
+COMMIT
+*nat
+:POSTROUTING ACCEPT [0:0]
+-A POSTROUTING -s 10.0.0.0/8 -m comment --comment KUBE-x -j MASQUERADE
+-A POSTROUTING -s 10.9.0.0/16 -j MASQUERADE
+COMMIT
+""",
+    )
+    node.fake("iptables-save", f"cat {saved}")
+    node.fake("iptables-restore", f"cat >{node.root}/restored")
+    script = node.write("tmp/rules.sh", f"{node.library}\nremove_rules -E 'KUBE-'\nremove_rules nobodys\n")
+    assert node.program(script).returncode == 0
+    assert (
+        (node.root / "restored").read_text()
+        == """*filter
+-D FORWARD -m comment --comment "kubernetes: it's ours" -j KUBE-FORWARD
+-D KUBE-FORWARD -j ACCEPT
+-F KUBE-FORWARD
+-X KUBE-FORWARD
+COMMIT
+*nat
+-D POSTROUTING -s 10.0.0.0/8 -m comment --comment KUBE-x -j MASQUERADE
+COMMIT
+"""
+    )
+    assert node.calls.count("iptables-restore --noflush") == 1, "nothing to remove, nothing to load"
 
 
 def test_rules_of_others_that_only_speak_of_kubernetes_stay(node: Node) -> None:
@@ -157,7 +206,7 @@ def test_rules_of_others_that_only_speak_of_kubernetes_stay(node: Node) -> None:
     node.fake("iptables-save", f"cat {saved}")
     node.fake("iptables-restore", f"cat >{node.root}/restored")
     assert node.step("reset").returncode == 0
-    assert (node.root / "restored").read_text() == f"*filter\n{theirs}COMMIT\n"
+    assert (node.root / "restored").read_text() == "*filter\n-D INPUT -m comment --comment x -j KUBE-FIREWALL\nCOMMIT\n"
 
 
 def test_network_namespaces_in_which_others_run_stay(node: Node) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -59,7 +60,9 @@ def test_another_release_is_where_the_computers_own_is(sources: Path, form: str)
     if form != "deb822":
         text = apt.sources_list(BOOKWORM)
         sources.unlink()
-        (sources.parent.parent / "sources.list").write_text(f"{text}deb [trusted=yes] http://archive.example/x nodistro main\n")
+        (sources.parent.parent / "sources.list").write_text(
+            f"{text}deb [trusted=yes] http://archive.example/x nodistro main\n"
+        )
     assert apt.sources_list(TRIXIE) == (
         "deb http://archive.example/debian trixie main\n"
         "deb http://archive.example/debian trixie-updates main\n"
@@ -125,7 +128,7 @@ def test_no_image_that_a_machine_may_want_is_thrown_away(monkeypatch: pytest.Mon
     removed: list[str] = []
 
     class Image:
-        tags = [*made, "auto-devops-lab/server-trixie:old", "somebody/else:1"]
+        tags: ClassVar = [*made, "auto-devops-lab/server-trixie:old", "somebody/else:1"]
 
     class Images:
         def list(self) -> list[type[Image]]:

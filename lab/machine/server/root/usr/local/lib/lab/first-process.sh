@@ -54,7 +54,7 @@ if [[ ! -e $done_file ]]; then
   if systemctl is-enabled --quiet dhcpcd.service 2>/dev/null; then
     # As a DHCP server would say it, at each start.
     read -r _ _ gateway _ < <(ip -4 route show default)
-    printf 'allowinterfaces eth0\nnodev\ninterface eth0\nstatic ip_address=%s/24\nstatic routers=%s\nstatic domain_name_servers=%s\n' \
+    printf 'allowinterfaces eth0\nnodev\ninterface eth0\nmetric 1000\nstatic ip_address=%s/24\nstatic routers=%s\nstatic domain_name_servers=%s\n' \
       "$LAB_ADDRESS" "$gateway" "$LAB_NAMESERVERS" >>/etc/dhcpcd.conf
   fi
   if [[ -n $LAB_APT_PROXY ]]; then
