@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from lab import apt, base, images, paths
+from lab import apt, base, engine, images, paths
 from lab.inventory import BOOKWORM, MACHINES, SERVERS, SERVERS_13, SPARES, SUBNET, TRIXIE
 from lab.steps import LabError, Plan
 
@@ -147,6 +147,6 @@ def test_no_image_that_a_machine_may_want_is_thrown_away(monkeypatch: pytest.Mon
         def write(self, line: str) -> None:
             pass
 
-    monkeypatch.setattr(images.engine, "client", Client)
+    monkeypatch.setattr(engine, "client", Client)
     images.prune(Log(), set())  # type: ignore[arg-type]
     assert removed == ["auto-devops-lab/server-trixie:old"]
