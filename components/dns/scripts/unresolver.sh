@@ -16,9 +16,10 @@ if take_lines /etc/dhcpcd.enter-hook; then :; fi
 give_back /etc/resolvconf/resolv.conf.d/head
 if command -v resolvconf >/dev/null && [ -d /etc/resolvconf/resolv.conf.d ]; then resolvconf -u; fi
 if take_lines /etc/resolvconf.conf && command -v resolvconf >/dev/null; then resolvconf -u; fi
-before="$STATE/before/etc/resolv.conf"
-if [ -f "$before" ] && [ ! -L "$before" ] && [ -f /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl -q is-active dhcpcd; then
-  cat "$before" >/etc/resolv.conf # into the same file, as resolver.sh does
+file=/etc/resolv.conf
+before="$STATE/before$file"
+if [ -f "$before" ] && [ ! -L "$before" ] && [ -f "$file" ] && [ ! -L "$file" ] && systemctl -q is-active dhcpcd; then
+  cat "$before" >"$file" # into the same file, as resolver.sh does
   rm -f "$before"
 fi
-give_back /etc/resolv.conf
+give_back "$file"
