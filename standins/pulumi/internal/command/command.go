@@ -29,6 +29,7 @@ func Package() *standin.Package {
 		Schema:  schema,
 		Resources: map[string]*standin.Resource{
 			"command:remote:Command": {
+				Performed:       performed,
 				Shown:           shown,
 				ChangedByUpdate: []string{"stdout", "stderr"},
 				Diff:            diffTriggers,
@@ -40,6 +41,20 @@ func Package() *standin.Package {
 	}
 }
 
+// performed are the inputs that the program and the conformance suite register.
+var performed = slices.Concat(
+	strings.Fields("addPreviousOutputInEnv create delete logging stdin triggers update"),
+	endpoint("connection."), endpoint("connection.proxy."),
+)
+
+func endpoint(prefix string) []string {
+	names := strings.Fields("dialErrorLimit host hostKey perDialTimeout port privateKey privateKeyPassword user")
+	for i, name := range names {
+		names[i] = prefix + name
+	}
+	return names
+}
+
 // shown is what tells which machine an error is about; the schema makes the whole connection secret.
 var shown = []string{
 	"connection.host", "connection.user", "connection.hostKey",
@@ -48,14 +63,13 @@ var shown = []string{
 
 // Command is the resource's inputs.
 type Command struct {
-	Connection             Connection        `json:"connection"`
-	Create                 *string           `json:"create"`
-	Update                 *string           `json:"update"`
-	Delete                 *string           `json:"delete"`
-	Stdin                  string            `json:"stdin"`
-	Environment            map[string]string `json:"environment"`
-	Logging                string            `json:"logging"`
-	AddPreviousOutputInEnv *bool             `json:"addPreviousOutputInEnv"`
+	Connection             Connection `json:"connection"`
+	Create                 *string    `json:"create"`
+	Update                 *string    `json:"update"`
+	Delete                 *string    `json:"delete"`
+	Stdin                  string     `json:"stdin"`
+	Logging                string     `json:"logging"`
+	AddPreviousOutputInEnv *bool      `json:"addPreviousOutputInEnv"`
 }
 
 // outputs of the last command that ran.
@@ -162,9 +176,7 @@ func (c *Command) run(ctx context.Context, call *standin.Call, line string, prev
 		_ = client.Close()
 	})
 	defer stop()
-	if err := c.setEnvironment(ctx, call, session, previous); err != nil {
-		return outputs{}, err
-	}
+	c.passOn(ctx, call, session, previous)
 	if c.Stdin != "" {
 		session.Stdin = strings.NewReader(c.Stdin)
 	}
@@ -195,25 +207,10 @@ func (c *Command) writer(own io.Writer, both, shown io.Writer, stream string) io
 	return io.MultiWriter(own, both)
 }
 
-const environmentAdvice = "the machine's sshd takes only the variables that AcceptEnv in sshd_config names; " +
-	"or put them before the command: NAME=value command"
-
-func (c *Command) setEnvironment(
-	ctx context.Context, call *standin.Call, session *ssh.Session, previous outputs,
-) error {
-	variables := make([]string, 0, len(c.Environment))
-	for name := range c.Environment {
-		variables = append(variables, name)
-	}
-	slices.Sort(variables)
-	for _, name := range variables {
-		if err := session.Setenv(name, c.Environment[name]); err != nil {
-			return fmt.Errorf("cannot set environment variable %q on %s: %w: %s",
-				name, c.Connection.Host, err, environmentAdvice)
-		}
-	}
+// passOn gives a command what the one before it printed, in its environment.
+func (c *Command) passOn(ctx context.Context, call *standin.Call, session *ssh.Session, previous outputs) {
 	if c.AddPreviousOutputInEnv != nil && !*c.AddPreviousOutputInEnv {
-		return nil
+		return
 	}
 	injected := []struct{ name, value string }{
 		{"PULUMI_COMMAND_STDOUT", previous.Stdout}, {"PULUMI_COMMAND_STDERR", previous.Stderr},
@@ -224,11 +221,10 @@ func (c *Command) setEnvironment(
 		}
 		// Nobody asked for these by name, so a server that refuses them is a warning only, as upstream.
 		if err := session.Setenv(variable.name, variable.value); err != nil {
-			call.Warn(ctx, fmt.Sprintf("cannot set %s on %s: %v: %s (or set addPreviousOutputInEnv to false)",
-				variable.name, c.Connection.Host, err, environmentAdvice))
+			call.Warn(ctx, fmt.Sprintf("cannot set %s on %s: %v: the machine's sshd takes only the variables that AcceptEnv in "+
+				"sshd_config names (or set addPreviousOutputInEnv to false)", variable.name, c.Connection.Host, err))
 		}
 	}
-	return nil
 }
 
 // lockedBuffer takes both output streams, which are written at the same time.

@@ -56,7 +56,7 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 	return key, signer
 }
 
-// start brings up a machine that lets in this client key, and the password "secret".
+// start brings up a machine that lets in this client key.
 func start(t *testing.T, client ssh.Signer, accepted ...string) *machine {
 	t.Helper()
 	m := &machine{t: t, accepted: accepted}
@@ -66,12 +66,6 @@ func start(t *testing.T, client ssh.Signer, accepted ...string) *machine {
 				return nil, nil
 			}
 			return nil, errors.New("unknown key")
-		},
-		PasswordCallback: func(_ ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-			if string(password) == "secret" {
-				return nil, nil
-			}
-			return nil, errors.New("wrong password")
 		},
 	}
 	_, signer := newKey(t)
@@ -376,19 +370,9 @@ func TestWithoutCommandsNothingConnects(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
+func TestPreviousOutputThatTheServerRefusesIsWarnedAbout(t *testing.T) {
 	b := newBench(t)
-	m := start(t, b.signer, "GREETING")
-	inputs := map[string]any{"create": "echo $GREETING", "environment": map[string]any{"GREETING": "hello"}}
-	if _, found, err := create(t.Context(), b.call(b.connection(m, nil), inputs)); err != nil || stdout(found) != "hello" {
-		t.Errorf("got %v, %v", found, err)
-	}
-	inputs["environment"] = map[string]any{"OTHER": "x"}
-	_, _, err := create(t.Context(), b.call(b.connection(m, nil), inputs))
-	if err == nil || !strings.Contains(err.Error(), "OTHER") || !strings.Contains(err.Error(), "AcceptEnv") {
-		t.Errorf("got %v", err)
-	}
-	// The previous output is a bonus: a server that refuses it is only warned about.
+	m := start(t, b.signer)
 	call := b.call(b.connection(m, nil), map[string]any{"update": "true"})
 	call.Outputs = resource.NewPropertyMapFromMap(map[string]any{"stdout": "before"})
 	if _, err := update(t.Context(), call); err != nil || !strings.Contains(b.shown(), "warning: cannot set PULUMI_COMMAND_STDOUT") {
@@ -431,28 +415,21 @@ func TestWaysToAuthenticate(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := serveAgent(t, b.key)
-	ways := map[string]map[string]any{
-		"encrypted key": {"privateKey": string(pem.EncodeToMemory(encrypted)), "privateKeyPassword": "open"},
-		"password":      {"privateKey": nil, "password": "secret"},
-		"agent":         {"privateKey": nil, "agentSocketPath": socket},
-		"no host key":   {"hostKey": nil},
-	}
-	for name, changes := range ways {
+	for name, way := range map[string]struct {
+		changes map[string]any
+		agent   string
+	}{
+		"encrypted key": {map[string]any{"privateKey": string(pem.EncodeToMemory(encrypted)), "privateKeyPassword": "open"}, ""},
+		"agent":         {map[string]any{"privateKey": nil}, socket},
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, found, err := create(t.Context(), b.call(b.connection(m, changes), map[string]any{"create": "echo in"}))
+			t.Setenv("SSH_AUTH_SOCK", way.agent)
+			_, found, err := create(t.Context(), b.call(b.connection(m, way.changes), map[string]any{"create": "echo in"}))
 			if err != nil || stdout(found) != "in" {
 				t.Errorf("got %v, %v", found, err)
 			}
 		})
 	}
-	t.Run("agent of the environment, which no property names", func(t *testing.T) {
-		t.Setenv("SSH_AUTH_SOCK", socket)
-		connection := b.connection(m, map[string]any{"privateKey": nil})
-		if _, found, err := create(t.Context(), b.call(connection, map[string]any{"create": "echo in"})); err != nil ||
-			stdout(found) != "in" {
-			t.Errorf("got %v, %v", found, err)
-		}
-	})
 }
 
 func TestAgentIsNotAskedWhereThereIsAPrivateKey(t *testing.T) {
@@ -569,8 +546,12 @@ func TestRefusedAuthenticationIsTriedAgain(t *testing.T) {
 func TestBadKeysAreNamed(t *testing.T) {
 	b := newBench(t)
 	m := start(t, b.signer)
-	for property, want := range map[string]string{"privateKey": "connection.privateKey", "hostKey": "connection.hostKey"} {
-		_, _, err := create(t.Context(), b.call(b.connection(m, map[string]any{property: "nonsense"}), map[string]any{"create": "true"}))
+	for want, changes := range map[string]map[string]any{
+		"connection.privateKey": {"privateKey": "nonsense"},
+		"connection.hostKey":    {"hostKey": "nonsense"},
+		"connection.hostKey of": {"hostKey": nil},
+	} {
+		_, _, err := create(t.Context(), b.call(b.connection(m, changes), map[string]any{"create": "true"}))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
@@ -767,5 +748,29 @@ func TestCheckFillsTheConnection(t *testing.T) {
 	got := fmt.Sprint(standin.Plain(checked.Properties["connection"]).Mappable())
 	if want := "map[dialErrorLimit:10 host:h perDialTimeout:15 port:22 privateKey:k user:root]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestWhatNobodyRegistersIsRefused(t *testing.T) {
+	provider, err := standin.New(Package(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	urn := resource.NewURN("dev", "p", "", "command:remote:Command", "run")
+	checked, err := provider.Check(t.Context(), plugin.CheckRequest{
+		URN: urn, Name: "run", Type: urn.Type(),
+		News: resource.NewPropertyMapFromMap(map[string]any{
+			"environment": map[string]any{"A": "b"},
+			"connection":  map[string]any{"host": "h", "proxy": map[string]any{"host": "p", "password": "p"}},
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(checked.Failures)
+	for _, want := range []string{"environment", "connection.proxy.password"} {
+		if !strings.Contains(got, want+": the lab's stand-in") && !strings.Contains(got, "{"+want+" the lab's stand-in") {
+			t.Errorf("got %s, want %q in it", got, want)
+		}
 	}
 }

@@ -21,11 +21,9 @@ type Endpoint struct {
 	Host               string  `json:"host"`
 	Port               float64 `json:"port"`
 	User               string  `json:"user"`
-	HostKey            *string `json:"hostKey"`
+	HostKey            string  `json:"hostKey"`
 	PrivateKey         *string `json:"privateKey"`
 	PrivateKeyPassword *string `json:"privateKeyPassword"`
-	Password           *string `json:"password"`
-	AgentSocketPath    *string `json:"agentSocketPath"`
 	DialErrorLimit     int     `json:"dialErrorLimit"`
 	PerDialTimeout     int     `json:"perDialTimeout"`
 }
@@ -45,20 +43,17 @@ func (e *Endpoint) address() string {
 
 // clientConfig is the SSH client's side; release closes a connection to an agent. As upstream's SSHConfig
 // (provider/pkg/provider/remote/connection.go of 1.2.1): the server has to prove itself by an algorithm of the pinned
-// key's own name, and the agent is asked after the key and the password. Of two ways called "publickey" Go's client
+// key's own name, and the agent is asked after the key. Of two ways called "publickey" Go's client
 // tries the first one only (x/crypto, ssh/client_auth.go), so that a private key keeps the agent's from being tried.
 func (e *Endpoint) clientConfig() (config *ssh.ClientConfig, release func(), err error) {
 	release = func() {}
-	config = &ssh.ClientConfig{User: e.User, HostKeyCallback: ssh.InsecureIgnoreHostKey()}
-	if e.HostKey != nil {
-		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*e.HostKey))
-		if err != nil {
-			return nil, release, fmt.Errorf("connection.hostKey of %s: expected a public key line such as "+
-				"`ssh-ed25519 AAAA…`: %w", e.Host, err)
-		}
-		config.HostKeyCallback = e.pin(key)
-		config.HostKeyAlgorithms = []string{key.Type()}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(e.HostKey))
+	if err != nil {
+		// Without one, upstream takes whatever key the machine has; nobody here wants that.
+		return nil, release, fmt.Errorf("connection.hostKey of %s: expected a public key line such as `ssh-ed25519 AAAA…`: %w",
+			e.Host, err)
 	}
+	config = &ssh.ClientConfig{User: e.User, HostKeyCallback: e.pin(key), HostKeyAlgorithms: []string{key.Type()}}
 	if e.PrivateKey != nil {
 		signer, err := e.signer()
 		if err != nil {
@@ -66,25 +61,10 @@ func (e *Endpoint) clientConfig() (config *ssh.ClientConfig, release func(), err
 		}
 		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
 	}
-	if e.Password != nil {
-		answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
-			answers := make([]string, len(questions))
-			for i := range answers {
-				answers[i] = *e.Password
-			}
-			return answers, nil
-		}
-		config.Auth = append(config.Auth, ssh.Password(*e.Password), ssh.KeyboardInteractive(answer))
-	}
-	socket := os.Getenv("SSH_AUTH_SOCK")
-	if e.AgentSocketPath != nil {
-		socket = *e.AgentSocketPath
-	}
-	if socket != "" || e.AgentSocketPath != nil {
+	if socket := os.Getenv("SSH_AUTH_SOCK"); socket != "" {
 		connection, err := net.Dial("unix", socket)
 		if err != nil {
-			return nil, release, fmt.Errorf("cannot reach the SSH agent at %s: %w "+
-				"(connection.agentSocketPath, or the environment's SSH_AUTH_SOCK)", socket, err)
+			return nil, release, fmt.Errorf("cannot reach the SSH agent at SSH_AUTH_SOCK, %s: %w", socket, err)
 		}
 		release = func() { _ = connection.Close() }
 		config.Auth = append(config.Auth, ssh.PublicKeysCallback(agent.NewClient(connection).Signers))
@@ -246,7 +226,7 @@ func (e *Endpoint) explain(err error) error {
 	case strings.Contains(err.Error(), "host key"): // another one, or none of the pinned kind
 		return fmt.Errorf("%s: %w", target, err)
 	case strings.Contains(err.Error(), authenticationFailed): // the library has no type for it
-		return fmt.Errorf("%s: authentication failed: %w. Check connection.user, privateKey and password, "+
+		return fmt.Errorf("%s: authentication failed: %w. Check connection.user and privateKey, "+
 			"and that the machine's authorized_keys has the key", target, err)
 	}
 	return fmt.Errorf("%s: %w. Check that the machine is up and its sshd listens at this address "+

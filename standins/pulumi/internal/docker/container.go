@@ -12,24 +12,18 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
-	"github.com/docker/go-connections/nat"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"auto-devops/standins/pulumi/internal/standin"
 )
 
-// updatable are the inputs that the engine can change while the container runs, as upstream's update does.
-var updatable = []string{"restart", "maxRetryCount", "memory", "memorySwap", "cpuShares", "cpuSet"}
-
-// settled are inputs that an existing container keeps, although the schema asks for no new one when they change.
-var settled = []string{"healthcheck", "init", "memoryReservation"}
-
 const (
 	// shownLogLines of a container that failed are part of the error.
 	shownLogLines = 30
-	// startDelay is how long a container that is to exit at once gets to do so.
+	// startDelay is how long a container that ends at once gets to do so.
 	startDelay = 250 * time.Millisecond
 	// cleanUpLimit is for removing what a failed or cancelled creation left.
 	cleanUpLimit = 30 * time.Second
@@ -65,8 +59,7 @@ func (c containers) create(ctx context.Context, call *standin.Call) (string, res
 	for _, warning := range created.Warnings {
 		call.Warn(ctx, warning)
 	}
-	logs, err := c.launch(ctx, call, docker, created.ID, &inputs)
-	if err != nil {
+	if err := c.launch(ctx, call, docker, created.ID, &inputs); err != nil {
 		// A container that never worked would keep its name from the next attempt.
 		c.discard(ctx, docker, created.ID)
 		return "", nil, err
@@ -76,7 +69,7 @@ func (c containers) create(ctx context.Context, call *standin.Call) (string, res
 		c.discard(ctx, docker, created.ID)
 		return "", nil, err
 	}
-	found["containerLogs"] = resource.NewProperty(logs)
+	found["containerLogs"] = resource.NewProperty("")
 	return created.ID, found, nil
 }
 
@@ -87,84 +80,53 @@ func (c containers) discard(ctx context.Context, docker *client.Client, id strin
 	_ = docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 }
 
-// launch takes a created container to where the inputs want it, and returns its logs if these are asked for.
+// launch takes a created container to where the inputs want it.
 func (c containers) launch(
 	ctx context.Context, call *standin.Call, docker *client.Client, id string, inputs *containerInputs,
-) (string, error) {
+) error {
 	if err := c.connect(ctx, docker, id, inputs); err != nil {
-		return "", err
+		return err
 	}
 	if len(inputs.Uploads) > 0 {
 		files, err := archive(inputs.Uploads)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if err := docker.CopyToContainer(ctx, id, "/", files, container.CopyToContainerOptions{}); err != nil {
-			return "", fmt.Errorf("cannot upload files to container %s: %w", inputs.Name, c.explain(err))
+			return fmt.Errorf("cannot upload files to container %s: %w", inputs.Name, c.explain(err))
 		}
-	}
-	if !inputs.Start {
-		return "", nil
 	}
 	if err := docker.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
-		return "", fmt.Errorf("cannot start container %s: %w", inputs.Name, c.explain(err))
+		return fmt.Errorf("cannot start container %s: %w", inputs.Name, c.explain(err))
 	}
-	if inputs.Attach {
-		return c.attach(ctx, docker, id, inputs)
-	}
-	if inputs.MustRun {
-		if err := c.awaitRunning(ctx, call, docker, id, inputs); err != nil {
-			return "", err
-		}
+	if err := c.awaitRunning(ctx, call, docker, id, inputs); err != nil {
+		return err
 	}
 	if inputs.Wait {
-		return "", c.awaitHealthy(ctx, call, docker, id, inputs)
+		return c.awaitHealthy(ctx, call, docker, id, inputs)
 	}
-	return "", nil
+	return nil
 }
 
 // connect puts the container on its networks; with networksAdvanced it leaves the default one, as upstream.
 func (c containers) connect(
 	ctx context.Context, docker *client.Client, id string, inputs *containerInputs,
 ) error {
-	if len(inputs.NetworksAdvanced) == 0 {
+	if len(inputs.Networks) == 0 {
 		return nil
 	}
 	err := docker.NetworkDisconnect(ctx, "bridge", id, false)
 	if err != nil && !strings.Contains(err.Error(), "is not connected to") && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("cannot take container %s off the default network: %w", inputs.Name, c.explain(err))
 	}
-	for _, endpoint := range inputs.NetworksAdvanced {
-		settings, err := endpoint.settings()
-		if err != nil {
-			return err
-		}
+	for _, endpoint := range inputs.Networks {
+		settings := &network.EndpointSettings{Aliases: endpoint.Aliases}
 		if err := docker.NetworkConnect(ctx, endpoint.Name, id, settings); err != nil {
 			return fmt.Errorf("cannot connect container %s to network %s: %w",
 				inputs.Name, endpoint.Name, c.explain(err))
 		}
 	}
 	return nil
-}
-
-// attach waits for the container's end.
-func (c containers) attach(
-	ctx context.Context, docker *client.Client, id string, inputs *containerInputs,
-) (string, error) {
-	ended, failed := docker.ContainerWait(ctx, id, container.WaitConditionNotRunning)
-	select {
-	case err := <-failed:
-		return "", fmt.Errorf("cannot wait for the end of container %s: %w", inputs.Name, c.explain(err))
-	case end := <-ended:
-		if inputs.MustRun {
-			return "", fmt.Errorf("container %s ended with exit status %d, but mustRun is true; its last lines:\n%s",
-				inputs.Name, end.StatusCode, c.logs(ctx, docker, id, shownLogLines))
-		}
-	}
-	if !inputs.Logs {
-		return "", nil
-	}
-	return c.logs(ctx, docker, id, 0), nil
 }
 
 // awaitRunning fails when the container ends at once.
@@ -185,13 +147,13 @@ func (c containers) awaitRunning(
 		switch {
 		case inspected.State.Restarting:
 			call.Warn(ctx, fmt.Sprintf("container %s ended with exit status %d and is being restarted; its last lines:\n%s",
-				inputs.Name, inspected.State.ExitCode, c.logs(ctx, docker, id, shownLogLines)))
+				inputs.Name, inspected.State.ExitCode, c.logs(ctx, docker, id)))
 			return true, nil
 		case inspected.State.Running:
 			return true, nil
 		case inspected.State.Status == container.StateExited, inspected.State.Status == container.StateDead:
 			return true, fmt.Errorf("container %s ended at once with exit status %d%s; its last lines:\n%s",
-				inputs.Name, inspected.State.ExitCode, reason(inspected.State), c.logs(ctx, docker, id, shownLogLines))
+				inputs.Name, inspected.State.ExitCode, reason(inspected.State), c.logs(ctx, docker, id))
 		}
 		return false, fmt.Errorf("container %s is %s after %s, expected running",
 			inputs.Name, inspected.State.Status, limit)
@@ -228,7 +190,7 @@ func (c containers) awaitHealthy(
 		}
 		if !inspected.State.Running && inputs.Restart == "no" {
 			return true, fmt.Errorf("container %s ended with exit status %d%s before it was healthy; its last lines:\n%s",
-				inputs.Name, inspected.State.ExitCode, reason(inspected.State), c.logs(ctx, docker, id, shownLogLines))
+				inputs.Name, inspected.State.ExitCode, reason(inspected.State), c.logs(ctx, docker, id))
 		}
 		status := fmt.Sprintf("waiting for container %s to be healthy: %s", inputs.Name, lastCheck(health))
 		if status != shown {
@@ -236,7 +198,7 @@ func (c containers) awaitHealthy(
 			shown = status
 		}
 		return false, fmt.Errorf("container %s was not healthy within %s (waitTimeout): %s\nits last lines:\n%s",
-			inputs.Name, limit, lastCheck(health), c.logs(ctx, docker, id, shownLogLines))
+			inputs.Name, limit, lastCheck(health), c.logs(ctx, docker, id))
 	})
 }
 
@@ -248,12 +210,9 @@ func lastCheck(health *container.Health) string {
 	return fmt.Sprintf("%s, the last check exited with %d: %s", health.Status, last.ExitCode, strings.TrimSpace(last.Output))
 }
 
-// logs are a container's last lines, or all for zero; an engine that keeps none gives the reason instead.
-func (c containers) logs(ctx context.Context, docker *client.Client, id string, lines int) string {
-	options := container.LogsOptions{ShowStdout: true, ShowStderr: true}
-	if lines > 0 {
-		options.Tail = strconv.Itoa(lines)
-	}
+// logs are a container's last lines; an engine that keeps none gives the reason instead.
+func (c containers) logs(ctx context.Context, docker *client.Client, id string) string {
+	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(shownLogLines)}
 	stream, err := docker.ContainerLogs(ctx, id, options)
 	if err != nil {
 		return fmt.Sprintf("(no logs: %v)", err)
@@ -261,7 +220,6 @@ func (c containers) logs(ctx context.Context, docker *client.Client, id string, 
 	defer func() { _ = stream.Close() }()
 	var text bytes.Buffer
 	if _, err := stdcopy.StdCopy(&text, &text, stream); err != nil {
-		// A container with a terminal has one plain stream, which is not in this format.
 		return fmt.Sprintf("%s(logs cut short: %v)", text.String(), err)
 	}
 	return text.String()
@@ -289,7 +247,7 @@ type containerOutputs struct {
 	Image        string        `json:"image"`
 	Init         bool          `json:"init"`
 	IpcMode      string        `json:"ipcMode"`
-	Labels       []label       `json:"labels"`
+	Labels       []string      `json:"labels"`
 	LogDriver    string        `json:"logDriver"`
 	NetworkDatas []networkData `json:"networkDatas"`
 	Platform     string        `json:"platform"`
@@ -317,7 +275,7 @@ func describe(inspected container.InspectResponse, inputs resource.PropertyMap) 
 	outputs := containerOutputs{
 		Command: list(config.Cmd), Entrypoints: list(config.Entrypoint), Hostname: config.Hostname, Image: inspected.Image,
 		// As upstream, environment and labels are the program's only: an image's own would look like changes.
-		Envs: []string{}, Labels: []label{},
+		Envs: []string{}, Labels: []string{},
 		IpcMode: string(host.IpcMode), LogDriver: host.LogConfig.Type, Platform: inspected.Platform, Runtime: host.Runtime,
 		SecurityOpts: list(host.SecurityOpt), ShmSize: host.ShmSize / mebibyte, StopSignal: config.StopSignal,
 		Init: host.Init != nil && *host.Init, NetworkDatas: []networkData{},
@@ -350,48 +308,13 @@ func describe(inspected container.InspectResponse, inputs resource.PropertyMap) 
 	if err != nil {
 		return nil, err
 	}
-	found := absent(encoded, inputs)
-	if published, ok := publishedPorts(inspected, inputs); ok {
-		found["ports"] = published
-	}
-	return found, nil
+	return absent(encoded, inputs), nil
 }
 
 func list[S ~[]string](values S) []string {
 	return append([]string{}, values...)
 }
 
-// publishedPorts are the ports as given, with the numbers that the engine chose where the program left them open.
-func publishedPorts(inspected container.InspectResponse, inputs resource.PropertyMap) (resource.PropertyValue, bool) {
-	ports, given := inputs["ports"]
-	if !given || inspected.NetworkSettings == nil {
-		return ports, false
-	}
-	var published []resource.PropertyValue
-	chosen := false
-	for _, entry := range ports.ArrayValue() {
-		object := entry.ObjectValue().Copy()
-		bound := inspected.NetworkSettings.Ports[portKey(object)] //nolint:staticcheck // where the engine tells it
-		if _, fixed := object["external"]; !fixed && len(bound) > 0 {
-			if number, err := strconv.Atoi(bound[0].HostPort); err == nil {
-				object["external"] = resource.NewProperty(float64(number))
-				chosen = true
-			}
-		}
-		published = append(published, resource.NewProperty(object))
-	}
-	return resource.NewProperty(published), chosen
-}
-
-func portKey(object resource.PropertyMap) nat.Port {
-	p := port{Internal: int(object["internal"].NumberValue())}
-	if protocol, given := object["protocol"]; given {
-		p.Protocol = protocol.StringValue()
-	}
-	return p.key()
-}
-
-// read: a container that has ended although it must run is removed and forgotten, so that the next update makes it anew.
 func (c containers) read(ctx context.Context, call *standin.Call) (resource.PropertyMap, bool, error) {
 	var inputs containerInputs
 	if err := standin.Decode(call.Inputs, &inputs); err != nil {
@@ -408,34 +331,18 @@ func (c containers) read(ctx context.Context, call *standin.Call) (resource.Prop
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot inspect container %s: %w", inputs.Name, c.explain(err))
 	}
-	if !inspected.State.Running && inputs.MustRun {
-		call.Warn(ctx, fmt.Sprintf("container %s has ended with exit status %d, but mustRun is true: removing it, "+
+	if !inspected.State.Running {
+		call.Warn(ctx, fmt.Sprintf("container %s has ended with exit status %d, but must run: removing it, "+
 			"the next update makes it anew. Its last lines:\n%s",
-			inputs.Name, inspected.State.ExitCode, c.logs(ctx, docker, call.ID, shownLogLines)))
+			inputs.Name, inspected.State.ExitCode, c.logs(ctx, docker, call.ID)))
 		return nil, false, c.remove(ctx, call)
 	}
 	found, err := describe(inspected, call.Inputs)
 	if err != nil {
 		return nil, false, err
 	}
-	host := inspected.HostConfig
-	swap := host.MemorySwap
-	if swap > 0 {
-		swap /= mebibyte
-	}
-	limits := resource.PropertyMap{
-		"restart":       resource.NewProperty(string(host.RestartPolicy.Name)),
-		"maxRetryCount": resource.NewProperty(float64(host.RestartPolicy.MaximumRetryCount)),
-		"memory":        resource.NewProperty(float64(host.Memory / mebibyte)),
-		"memorySwap":    resource.NewProperty(float64(swap)),
-		"cpuShares":     resource.NewProperty(float64(host.CPUShares)),
-		"cpuSet":        resource.NewProperty(host.CpusetCpus),
-	}
-	for key, value := range limits {
-		// What the program leaves to the engine is the engine's to choose.
-		if _, given := call.Inputs[key]; given {
-			found[key] = value
-		}
+	if _, given := call.Inputs["restart"]; given {
+		found["restart"] = resource.NewProperty(string(inspected.HostConfig.RestartPolicy.Name))
 	}
 	return found, true, nil
 }
@@ -449,20 +356,16 @@ func (c containers) update(ctx context.Context, call *standin.Call) (resource.Pr
 		key := resource.PropertyKey(name)
 		return !call.Inputs[key].DeepEquals(call.OldInputs[key])
 	}
-	for _, name := range settled {
-		if changed(name) {
-			call.Warn(ctx, fmt.Sprintf("%s changed, but an existing container keeps the old one, as with the official provider: "+
-				"replace the container to apply it (pulumi up --replace %s)", name, call.URN))
-		}
+	if changed("healthcheck") {
+		call.Warn(ctx, fmt.Sprintf("healthcheck changed, but an existing container keeps the old one, as with the official provider: "+
+			"replace the container to apply it (pulumi up --replace %s)", call.URN))
 	}
 	docker, err := c.client()
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(updatable, changed) {
-		response, err := docker.ContainerUpdate(ctx, call.ID, container.UpdateConfig{
-			RestartPolicy: inputs.restartPolicy(), Resources: inputs.resources(),
-		})
+	if changed("restart") {
+		response, err := docker.ContainerUpdate(ctx, call.ID, container.UpdateConfig{RestartPolicy: inputs.restartPolicy()})
 		if err != nil {
 			return nil, fmt.Errorf("cannot update container %s: %w", inputs.Name, c.explain(err))
 		}
@@ -482,7 +385,7 @@ func (c containers) remove(ctx context.Context, call *standin.Call) error {
 	if err != nil {
 		return err
 	}
-	if grace := inputs.DestroyGraceSeconds; grace > 0 && !inputs.Attach {
+	if grace := inputs.DestroyGraceSeconds; grace > 0 {
 		err := docker.ContainerStop(ctx, call.ID, container.StopOptions{Timeout: &grace})
 		if cerrdefs.IsNotFound(err) {
 			return nil
@@ -495,7 +398,7 @@ func (c containers) remove(ctx context.Context, call *standin.Call) error {
 	waitContext, endWait := context.WithCancel(ctx)
 	defer endWait()
 	removed, failed := docker.ContainerWait(waitContext, call.ID, container.WaitConditionRemoved)
-	err = docker.ContainerRemove(ctx, call.ID, container.RemoveOptions{Force: true, RemoveVolumes: inputs.RemoveVolumes})
+	err = docker.ContainerRemove(ctx, call.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if cerrdefs.IsNotFound(err) {
 		return nil
 	}

@@ -6,6 +6,7 @@ package docker
 
 import (
 	_ "embed"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
@@ -21,47 +22,41 @@ func Package() *standin.Package {
 	networks, volumes := networks{engine}, volumes{engine}
 	images, containers := images{engine}, containers{engine}
 	return &standin.Package{
-		Version:            "5.2.0",
-		Schema:             schema,
-		ConfigNotPerformed: []string{"context", "sshOpts", "registryAuth.configFile", "registryAuth.configFileContent"},
-		CheckConfig:        checkConfig,
-		Configure:          engine.configure,
+		Version:         "5.2.0",
+		Schema:          schema,
+		ConfigPerformed: strings.Fields("caMaterial certMaterial disableDockerDaemonCheck host keyMaterial"),
+		CheckConfig:     checkConfig,
+		Configure:       engine.configure,
 		Resources: map[string]*standin.Resource{
 			"docker:index/network:Network": {
-				Autonamed:    true,
-				Unordered:    []string{"ipamConfigs", "labels"},
-				NotPerformed: []string{"ingress"},
-				Create:       networks.create,
-				Read:         networks.read,
-				Delete:       networks.remove,
+				Performed: []string{"name"},
+				Autonamed: true,
+				Create:    networks.create,
+				Read:      networks.read,
+				Delete:    networks.remove,
 			},
 			"docker:index/volume:Volume": {
-				Autonamed:    true,
-				Unordered:    []string{"labels"},
-				NotPerformed: []string{"cluster"},
-				Create:       volumes.create,
-				Read:         volumes.read,
-				Delete:       volumes.remove,
+				Performed: []string{"name"},
+				Autonamed: true,
+				Create:    volumes.create,
+				Read:      volumes.read,
+				Delete:    volumes.remove,
 			},
 			"docker:index/remoteImage:RemoteImage": {
-				Unordered:    []string{"pullTriggers"},
-				NotPerformed: []string{"build", "platform"},
-				Create:       images.create,
-				Read:         images.read,
-				Update:       images.update,
-				Delete:       images.remove,
+				Performed: []string{"keepLocally", "name"},
+				Create:    images.create,
+				Read:      images.read,
+				Update:    images.update,
+				Delete:    images.remove,
 			},
 			"docker:index/container:Container": {
+				Performed: strings.Fields("destroyGraceSeconds dns envs healthcheck.interval healthcheck.retries healthcheck.tests " +
+					"healthcheck.timeout hostname image logOpts name networksAdvanced.aliases networksAdvanced.name ports.external " +
+					"ports.internal restart shmSize stopTimeout uploads.content uploads.file uploads.permissions volumes.containerPath " +
+					"volumes.hostPath volumes.volumeName wait waitTimeout"),
 				Autonamed: true,
-				Unordered: []string{
-					"capabilities", "dns", "envs", "labels", "networksAdvanced", "securityOpts", "uploads", "volumes",
-				},
-				NotPerformed: []string{
-					"cgroupParent", "cgroupnsMode", "cpuPeriod", "cpuQuota", "cpus", "deviceReadBps", "deviceReadIops", "deviceRequests",
-					"deviceWriteBps", "deviceWriteIops", "devices", "dnsOpts", "dnsSearches", "domainname", "gpus", "groupAdds", "hosts",
-					"mounts", "networksAdvanced.gwPriority", "pidMode", "platform", "publishAllPorts", "storageOpts", "sysctls", "tmpfs",
-					"ulimits", "usernsMode",
-				},
+				Unordered: []string{"dns", "envs", "networksAdvanced", "uploads", "volumes"},
+				// They are in the outputs; what of them is not performed has no other value.
 				Defaults: resource.PropertyMap{
 					"attach": resource.NewProperty(false),
 					"containerReadRefreshTimeoutMilliseconds": resource.NewProperty(15000.0),
@@ -78,7 +73,7 @@ func Package() *standin.Package {
 					"wait":          resource.NewProperty(false),
 					"waitTimeout":   resource.NewProperty(60.0),
 				},
-				Mended: updatable,
+				Mended: []string{"restart"},
 				Check:  checkContainer,
 				Create: containers.create,
 				Read:   containers.read,
@@ -87,18 +82,4 @@ func Package() *standin.Package {
 			},
 		},
 	}
-}
-
-// label is how the schema spells an entry of a map of labels.
-type label struct {
-	Label string `json:"label"`
-	Value string `json:"value"`
-}
-
-func labelMap(labels []label) map[string]string {
-	entries := make(map[string]string, len(labels))
-	for _, entry := range labels {
-		entries[entry.Label] = entry.Value
-	}
-	return entries
 }

@@ -8,13 +8,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/client"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -29,13 +26,6 @@ type settings struct {
 	CAMaterial   string `json:"caMaterial"`
 	CertMaterial string `json:"certMaterial"`
 	KeyMaterial  string `json:"keyMaterial"`
-	CertPath     string `json:"certPath"`
-	RegistryAuth []struct {
-		Address      string `json:"address"`
-		Username     string `json:"username"`
-		Password     string `json:"password"`
-		AuthDisabled bool   `json:"authDisabled"`
-	} `json:"registryAuth"`
 }
 
 // engine is the Docker engine of one provider. It is reached at the first operation, not when it is configured: a preview must
@@ -73,11 +63,6 @@ func checkConfig(config resource.PropertyMap) []plugin.CheckFailure {
 	if (s.CertMaterial == "") != (s.KeyMaterial == "") {
 		failures = append(failures, plugin.CheckFailure{
 			Property: "certMaterial", Reason: "certMaterial and keyMaterial belong together: give both or neither",
-		})
-	}
-	if s.CertPath != "" && (s.CAMaterial != "" || s.CertMaterial != "") {
-		failures = append(failures, plugin.CheckFailure{
-			Property: "certPath", Reason: "give either certPath or caMaterial, certMaterial and keyMaterial",
 		})
 	}
 	return failures
@@ -123,15 +108,6 @@ func (e *engine) client() (*client.Client, error) {
 // tls is the client's side of mutual TLS; nil for a plain endpoint.
 func (s settings) tls() (*tls.Config, error) {
 	ca, certificate, key := []byte(s.CAMaterial), []byte(s.CertMaterial), []byte(s.KeyMaterial)
-	if s.CertPath != "" {
-		for name, content := range map[string]*[]byte{"ca.pem": &ca, "cert.pem": &certificate, "key.pem": &key} {
-			read, err := os.ReadFile(filepath.Join(s.CertPath, name))
-			if err != nil {
-				return nil, fmt.Errorf("certPath: %w", err)
-			}
-			*content = read
-		}
-	}
 	if len(ca) == 0 && len(certificate) == 0 || !strings.HasPrefix(s.Host, "tcp://") {
 		return nil, nil
 	}
@@ -168,21 +144,6 @@ func (e *engine) explain(err error) error {
 			"listens at this address (provider settings host, caMaterial, certMaterial, keyMaterial)", e.settings.Host, err)
 	}
 	return err
-}
-
-// credentials for a registry, by its host name; empty when the provider has none.
-func (e *engine) credentials(registryHost string) (string, error) {
-	for _, auth := range e.settings.RegistryAuth {
-		address := strings.TrimPrefix(strings.TrimPrefix(auth.Address, "https://"), "http://")
-		host, _, _ := strings.Cut(address, "/")
-		if host != registryHost || auth.AuthDisabled {
-			continue
-		}
-		return registry.EncodeAuthConfig(registry.AuthConfig{
-			Username: auth.Username, Password: auth.Password, ServerAddress: auth.Address,
-		})
-	}
-	return "", nil
 }
 
 // pause between two looks at something that the engine is busy with.

@@ -20,10 +20,8 @@ import (
 type images struct{ *engine }
 
 type imageInputs struct {
-	Name         string   `json:"name"`
-	KeepLocally  bool     `json:"keepLocally"`
-	ForceRemove  bool     `json:"forceRemove"`
-	PullTriggers []string `json:"pullTriggers"`
+	Name        string `json:"name"`
+	KeepLocally bool   `json:"keepLocally"`
 }
 
 func (i images) create(ctx context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
@@ -34,12 +32,6 @@ func (i images) create(ctx context.Context, call *standin.Call) (string, resourc
 	docker, err := i.client()
 	if err != nil {
 		return "", nil, err
-	}
-	if len(inputs.PullTriggers) > 0 {
-		// Triggers are there to have the image pulled again, so an image of that name on the engine does not do.
-		if err := i.pull(ctx, call, docker, inputs.Name); err != nil {
-			return "", nil, err
-		}
 	}
 	found, err := i.ensure(ctx, call, docker, inputs.Name)
 	if err != nil {
@@ -66,16 +58,8 @@ func (e *engine) ensure(
 }
 
 func (e *engine) pull(ctx context.Context, call *standin.Call, docker *client.Client, name string) error {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return fmt.Errorf("image name %q: %w", name, err)
-	}
-	credentials, err := e.credentials(reference.Domain(named))
-	if err != nil {
-		return fmt.Errorf("registryAuth for %s: %w", reference.Domain(named), err)
-	}
 	call.Status(ctx, fmt.Sprintf("pulling %s", name))
-	progress, err := docker.ImagePull(ctx, name, image.PullOptions{RegistryAuth: credentials})
+	progress, err := docker.ImagePull(ctx, name, image.PullOptions{})
 	if err != nil {
 		return fmt.Errorf("cannot pull %s: %w", name, e.explain(err))
 	}
@@ -171,7 +155,7 @@ func (i images) remove(ctx context.Context, call *standin.Call) error {
 	if err != nil {
 		return err
 	}
-	_, err = docker.ImageRemove(ctx, inputs.Name, image.RemoveOptions{Force: inputs.ForceRemove, PruneChildren: true})
+	_, err = docker.ImageRemove(ctx, inputs.Name, image.RemoveOptions{PruneChildren: true})
 	if cerrdefs.IsConflict(err) {
 		return fmt.Errorf("image %s is in use by a container that this stack does not have; "+
 			"remove that, or set keepLocally: %w", inputs.Name, err)

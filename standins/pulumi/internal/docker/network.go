@@ -26,16 +26,7 @@ type ipamConfig struct {
 }
 
 type networkInputs struct {
-	Name        string            `json:"name"`
-	Driver      string            `json:"driver"`
-	Attachable  bool              `json:"attachable"`
-	Internal    bool              `json:"internal"`
-	IPv6        bool              `json:"ipv6"`
-	Labels      []label           `json:"labels"`
-	Options     map[string]string `json:"options"`
-	IpamDriver  string            `json:"ipamDriver"`
-	IpamOptions map[string]string `json:"ipamOptions"`
-	IpamConfigs []ipamConfig      `json:"ipamConfigs"`
+	Name string `json:"name"`
 }
 
 type networkOutputs struct {
@@ -56,20 +47,7 @@ func (n networks) create(ctx context.Context, call *standin.Call) (string, resou
 	if err != nil {
 		return "", nil, err
 	}
-	options := network.CreateOptions{
-		Driver: inputs.Driver, Internal: inputs.Internal, Attachable: inputs.Attachable,
-		Labels: labelMap(inputs.Labels), Options: inputs.Options,
-	}
-	if inputs.IPv6 {
-		options.EnableIPv6 = &inputs.IPv6
-	}
-	if inputs.IpamDriver != "" || len(inputs.IpamConfigs) > 0 || len(inputs.IpamOptions) > 0 {
-		options.IPAM = &network.IPAM{Driver: inputs.IpamDriver, Options: inputs.IpamOptions}
-		for _, config := range inputs.IpamConfigs {
-			options.IPAM.Config = append(options.IPAM.Config, network.IPAMConfig(config))
-		}
-	}
-	created, err := docker.NetworkCreate(ctx, inputs.Name, options)
+	created, err := docker.NetworkCreate(ctx, inputs.Name, network.CreateOptions{})
 	if cerrdefs.IsConflict(err) {
 		return "", nil, fmt.Errorf("network %s exists already on %s and is not this stack's: remove it there "+
 			"(docker network rm %s), or give another name: %w", inputs.Name, n.settings.Host, inputs.Name, err)

@@ -14,10 +14,7 @@ import (
 type volumes struct{ *engine }
 
 type volumeInputs struct {
-	Name       string            `json:"name"`
-	Driver     string            `json:"driver"`
-	DriverOpts map[string]string `json:"driverOpts"`
-	Labels     []label           `json:"labels"`
+	Name string `json:"name"`
 }
 
 func (v volumes) create(ctx context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
@@ -29,9 +26,7 @@ func (v volumes) create(ctx context.Context, call *standin.Call) (string, resour
 	if err != nil {
 		return "", nil, err
 	}
-	created, err := docker.VolumeCreate(ctx, volume.CreateOptions{
-		Name: inputs.Name, Driver: inputs.Driver, DriverOpts: inputs.DriverOpts, Labels: labelMap(inputs.Labels),
-	})
+	created, err := docker.VolumeCreate(ctx, volume.CreateOptions{Name: inputs.Name})
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot create volume %s: %w", inputs.Name, v.explain(err))
 	}

@@ -49,42 +49,6 @@ func levelName(number any) any {
 
 var accessLevel = conversion{toAPI: level, fromAPI: levelName}
 
-// protectionDefaults are who may do what on the default branch of a group's new projects: GitLab wants objects where the
-// official provider has names.
-var protectionDefaults = conversion{
-	toAPI: func(value any) any {
-		return eachLevel(renameKeys(value, snake), map[string]string{
-			"allowed_to_pushes": "allowed_to_push", "allowed_to_merges": "allowed_to_merge",
-		}, func(entry any) any { return map[string]any{"access_level": level(entry)} })
-	},
-	fromAPI: func(value any) any {
-		return eachLevel(renameKeys(value, camel), map[string]string{
-			"allowedToPush": "allowedToPushes", "allowedToMerge": "allowedToMerges",
-		}, func(entry any) any {
-			object, _ := entry.(map[string]any)
-			return levelName(object["accessLevel"])
-		})
-	},
-}
-
-// eachLevel renames the lists in an object and converts what they hold.
-func eachLevel(value any, renamed map[string]string, convert func(any) any) any {
-	object, _ := value.(map[string]any)
-	for from, to := range renamed {
-		list, ok := object[from].([]any)
-		if !ok {
-			continue
-		}
-		converted := make([]any, len(list))
-		for i, entry := range list {
-			converted[i] = convert(entry)
-		}
-		delete(object, from)
-		object[to] = converted
-	}
-	return object
-}
-
 // oneOf is what is wrong with an input that must be one of a few words.
 func oneOf(inputs resource.PropertyMap, key resource.PropertyKey, allowed ...string) []plugin.CheckFailure {
 	value, given := inputs[key]

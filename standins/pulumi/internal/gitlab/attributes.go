@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -23,7 +21,7 @@ type mapping struct {
 	renamed map[string]string
 	// silent are inputs that GitLab has no attribute of: what the provider is to do, or what is in a path.
 	silent []string
-	// readOnly are inputs that GitLab tells, and is told in another way.
+	// readOnly are inputs that GitLab tells and is not told.
 	readOnly []string
 	// converted are properties whose values GitLab writes in another form.
 	converted map[string]conversion
@@ -34,8 +32,6 @@ type mapping struct {
 type conversion struct {
 	toAPI   func(value any) any
 	fromAPI func(value any) any
-	// same says that two texts mean the same.
-	same func(a, b string) bool
 }
 
 func (m mapping) attribute(property string) string {
@@ -112,10 +108,7 @@ func (m mapping) found(told answer, given resource.PropertyMap) resource.Propert
 			value = renameKeys(value, camel)
 		}
 		read := typed(resource.NewPropertyValue(value), property)
-		switch {
-		case isGiven && converted.same != nil && read.IsString() && converted.same(wanted.StringValue(), read.StringValue()):
-			read = wanted
-		case isGiven:
+		if isGiven {
 			read = settled(wanted, read)
 		}
 		outputs[key] = read
@@ -162,8 +155,7 @@ func emptyOf(property *standin.Property) resource.PropertyValue {
 	return resource.NewProperty(resource.PropertyMap{})
 }
 
-// settled is what was given where what was read means the same: the same set, the same instant, or an object whose given
-// entries are so.
+// settled is what was given where what was read means the same: the same set, or an object whose given entries are so.
 func settled(given, read resource.PropertyValue) resource.PropertyValue {
 	switch {
 	case given.IsArray() && read.IsArray() && sameSet(given.ArrayValue(), read.ArrayValue()):
@@ -177,8 +169,6 @@ func settled(given, read resource.PropertyValue) resource.PropertyValue {
 			}
 		}
 		return resource.NewProperty(entries)
-	case given.IsString() && read.IsString() && sameInstant(given.StringValue(), read.StringValue()):
-		return given
 	}
 	return read
 }
@@ -198,21 +188,6 @@ func sortedTexts(values []resource.PropertyValue) []string {
 	}
 	slices.Sort(texts)
 	return texts
-}
-
-func sameInstant(a, b string) bool {
-	first, ok := instant(a)
-	second, alsoOk := instant(b)
-	return ok && alsoOk && first.Equal(second)
-}
-
-func instant(text string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if parsed, err := time.Parse(layout, text); err == nil {
-			return parsed, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // snake turns a property's name into an attribute's.
@@ -255,16 +230,6 @@ func renameKeys(value any, spell func(string) string) any {
 		return renamed
 	}
 	return value
-}
-
-// accepts says which attributes a request of client-go's has.
-func accepts(options any) func(attribute string) bool {
-	var names []string
-	for _, field := range reflect.VisibleFields(reflect.TypeOf(options)) {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return func(attribute string) bool { return slices.Contains(names, attribute) }
 }
 
 // text is an attribute as it stands in an identifier.

@@ -49,13 +49,9 @@ func roleLevel(levels any) (any, bool) {
 }
 
 func checkBranch(inputs resource.PropertyMap) []plugin.CheckFailure {
-	failures := append(
+	return append(
 		oneOf(inputs, "pushAccessLevel", "no one", "developer", "maintainer", "admin"),
 		oneOf(inputs, "mergeAccessLevel", "no one", "developer", "maintainer", "admin")...)
-	if flag(inputs, "codeOwnerApprovalRequired") {
-		failures = append(failures, failure("codeOwnerApprovalRequired", "needs GitLab's Enterprise Edition with a licence")...)
-	}
-	return failures
 }
 
 func (b branches) path(project string, rest ...string) string {
@@ -158,7 +154,7 @@ func (b branches) remove(ctx context.Context, call *standin.Call) error {
 
 func (b branches) performed() *standin.Resource {
 	return &standin.Resource{
-		NotPerformed: []string{"allowedToMerges", "allowedToPushes", "allowedToUnprotects"},
+		Performed: strings.Fields("allowForcePush branch mergeAccessLevel project pushAccessLevel"),
 		Defaults: resource.PropertyMap{
 			"allowForcePush": resource.NewProperty(false), "codeOwnerApprovalRequired": resource.NewProperty(false),
 		},

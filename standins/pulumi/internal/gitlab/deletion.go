@@ -44,15 +44,8 @@ func (c container) get(ctx context.Context, id string) (answer, error) {
 func markedOn(found answer) string { return text(found["marked_for_deletion_on"]) }
 
 // remove deletes one and waits until GitLab has done so: it is gone, or marked where it is not to go for good.
-func (c container) remove(ctx context.Context, call *standin.Call, name string, archive, permanently bool) error {
+func (c container) remove(ctx context.Context, call *standin.Call, name string, permanently bool) error {
 	fail := func(err error) error { return fmt.Errorf("cannot delete %s %s: %w", c.noun, name, err) }
-	if archive {
-		_, err := c.request(ctx, http.MethodPost, join(c.path, call.ID, "archive"), nil)
-		if err != nil && !isGone(err) {
-			return fmt.Errorf("cannot archive %s %s: %w", c.noun, name, err)
-		}
-		return nil
-	}
 	found, err := c.get(ctx, call.ID)
 	if err != nil {
 		return fail(err)

@@ -7,6 +7,7 @@ package gitlab
 import (
 	_ "embed"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -26,11 +27,11 @@ func Package() *standin.Package {
 	s := &server{}
 	of := func(token string) *standin.ResourceSchema { return parsed.Resources[token] }
 	return &standin.Package{
-		Version:            "10.4.0",
-		Schema:             schema,
-		ConfigNotPerformed: []string{"clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport"},
-		CheckConfig:        checkConfig,
-		Configure:          s.configure,
+		Version:         "10.4.0",
+		Schema:          schema,
+		ConfigPerformed: strings.Fields("baseUrl cacertFile earlyAuthCheck token"),
+		CheckConfig:     checkConfig,
+		Configure:       s.configure,
 		Resources: map[string]*standin.Resource{
 			groupToken:              newGroups(s, of(groupToken)).performed(),
 			projectToken:            newProjects(s, of(projectToken)).performed(),
@@ -68,11 +69,9 @@ func runners(s *server, schema *standin.ResourceSchema) *standin.Resource {
 			schema:  schema,
 			renamed: map[string]string{"tagLists": "tag_list", "untagged": "run_untagged"},
 			refine: func(found answer) {
-				for attribute, owners := range map[string]string{"group_id": "groups", "project_id": "projects"} {
-					if list, ok := found[owners].([]any); ok && len(list) > 0 {
-						if owner, ok := list[0].(map[string]any); ok && scopes[attribute] == found["runner_type"] {
-							found[attribute] = owner["id"]
-						}
+				if list, ok := found["projects"].([]any); ok && len(list) > 0 {
+					if owner, ok := list[0].(map[string]any); ok {
+						found["project_id"] = owner["id"]
 					}
 				}
 			},
@@ -83,29 +82,16 @@ func runners(s *server, schema *standin.ResourceSchema) *standin.Resource {
 		terse: true,
 	}
 	performed := runners.performed()
-	performed.Replaces = []string{"runnerType", "groupId", "projectId"}
+	performed.Performed = strings.Fields("description locked projectId runnerType untagged")
+	performed.Replaces = []string{"runnerType", "projectId"}
 	performed.Check = checkRunner
 	performed.Update = runners.update
 	return performed
 }
 
-// scopes are the types of the runners that have these owners.
-var scopes = map[string]string{"group_id": "group_type", "project_id": "project_type"}
-
+// checkRunner: the program has runners of single projects only.
 func checkRunner(inputs resource.PropertyMap) []plugin.CheckFailure {
-	failures := append(
-		oneOf(inputs, "runnerType", "instance_type", "group_type", "project_type"),
-		oneOf(inputs, "accessLevel", "not_protected", "ref_protected")...)
-	for property, kind := range map[resource.PropertyKey]string{"groupId": "group_type", "projectId": "project_type"} {
-		_, given := inputs[property]
-		if given && str(inputs, "runnerType") != kind {
-			failures = append(failures, failure(property, "only a runner of type %s has one", kind)...)
-		}
-	}
-	if seconds, given := inputs["maximumTimeout"]; given && seconds.NumberValue() < 600 {
-		failures = append(failures, failure("maximumTimeout", "got %v, GitLab wants at least 600 seconds", seconds.NumberValue())...)
-	}
-	return failures
+	return oneOf(inputs, "runnerType", "project_type")
 }
 
 func deployTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
@@ -115,7 +101,7 @@ func deployTokens(s *server, schema *standin.ResourceSchema) *standin.Resource {
 		list: func(within []string) []string { return []string{"projects", within[0], "deploy_tokens"} },
 	}.performed()
 	performed.Autonamed = true
-	performed.NotPerformed = []string{"validatePastExpirationDate"}
+	performed.Performed = strings.Fields("name project scopes")
 	return performed
 }
 
@@ -127,6 +113,7 @@ func clusterAgents(s *server, schema *standin.ResourceSchema) *standin.Resource 
 		list: func(within []string) []string { return []string{"projects", within[0], "cluster_agents"} },
 	}.performed()
 	performed.Autonamed = true
+	performed.Performed = strings.Fields("name project")
 	return performed
 }
 
@@ -143,5 +130,6 @@ func clusterAgentTokens(s *server, schema *standin.ResourceSchema) *standin.Reso
 		gone: func(found answer) bool { return found["status"] == "revoked" },
 	}.performed()
 	performed.Autonamed = true
+	performed.Performed = strings.Fields("agentId description name project")
 	return performed
 }

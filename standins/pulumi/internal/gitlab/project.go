@@ -4,18 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"time"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"gitlab.com/gitlab-org/api/client-go"
 
 	"auto-devops/standins/pulumi/internal/standin"
 )
-
-// protectionLimit is how long GitLab may take to protect a new project's default branch.
-var protectionLimit = 2 * time.Minute
 
 // projects performs projects.
 type projects struct {
@@ -23,57 +18,31 @@ type projects struct {
 	mapping
 }
 
-// projectNotPerformed are what makes a project from something else, and what needs a licence.
-var projectNotPerformed = []string{
-	"avatar", "avatarHash", "branches", "forkedFromProjectId", "groupWithProjectTemplatesId", "importUrl", "importUrlPassword",
-	"importUrlUsername", "mrDefaultTargetSelf", "preReceiveSecretDetectionEnabled", "pushRules", "templateName",
-	"templateProjectId", "useCustomTemplate",
-}
-
 func newProjects(s *server, schema *standin.ResourceSchema) projects {
 	return projects{
 		container: container{server: s, noun: "project", path: "projects", fullPath: "path_with_namespace",
 			option: "permanentlyDeleteOnDestroy"},
 		mapping: mapping{
-			schema: schema,
-			renamed: map[string]string{
-				"visibilityLevel": "visibility", "publicBuilds": "public_jobs",
-				"containerExpirationPolicy": "container_expiration_policy_attributes",
-			},
+			schema:  schema,
+			renamed: map[string]string{"visibilityLevel": "visibility", "publicBuilds": "public_jobs"},
 			silent: []string{
 				"archiveOnDestroy", "initializeWithReadme", "permanentlyDeleteOnDestroy", "skipWaitForDefaultBranchProtection",
 			},
-			readOnly: []string{"archived"},
 			refine: func(found answer) {
 				if namespace, ok := found["namespace"].(map[string]any); ok {
 					found["namespace_id"] = namespace["id"]
 				}
-				found["container_expiration_policy_attributes"] = found["container_expiration_policy"]
 			},
 		},
 	}
 }
 
 func checkProject(inputs resource.PropertyMap) []plugin.CheckFailure {
-	return slices.Concat(
-		oneOf(inputs, "visibilityLevel", "private", "internal", "public"),
-		oneOf(inputs, "mergeMethod", "merge", "rebase_merge", "ff"),
-		oneOf(inputs, "buildGitStrategy", "clone", "fetch"),
-		oneOf(inputs, "autoDevopsDeployStrategy", "continuous", "manual", "timed_incremental"),
-		oneOf(inputs, "squashOption", "never", "always", "default_on", "default_off"))
-}
-
-// split parts attributes into those that a new project may be given, and those that only an existing one can have.
-func split(attributes map[string]any, atCreation func(string) bool) (first, then map[string]any) {
-	first, then = map[string]any{}, map[string]any{}
-	for name, value := range attributes {
-		if atCreation(name) {
-			first[name] = value
-		} else {
-			then[name] = value
-		}
+	failures := oneOf(inputs, "visibilityLevel", "private", "internal", "public")
+	if flag(inputs, "initializeWithReadme") {
+		failures = append(failures, failure("initializeWithReadme", "the lab's stand-in leaves repositories empty")...)
 	}
-	return first, then
+	return failures
 }
 
 func (p projects) create(ctx context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
@@ -81,40 +50,11 @@ func (p projects) create(ctx context.Context, call *standin.Call) (string, resou
 	fail := func(err error) (string, resource.PropertyMap, error) {
 		return "", nil, fmt.Errorf("cannot create project %s: %w", name, err)
 	}
-	first, then := split(p.told(call.Inputs), accepts(gitlab.CreateProjectOptions{}))
-	withReadme := flag(call.Inputs, "initializeWithReadme")
-	if withReadme {
-		first["initialize_with_readme"] = true
-	}
-	made, err := p.request(ctx, http.MethodPost, "projects", first)
+	made, err := p.request(ctx, http.MethodPost, "projects", p.told(call.Inputs))
 	if err != nil {
 		return fail(err)
 	}
 	id := text(made["id"])
-	finish := func() error {
-		if withReadme && !flag(call.Inputs, "skipWaitForDefaultBranchProtection") {
-			if err := p.protected(ctx, call, id, text(made["default_branch"])); err != nil {
-				return err
-			}
-		}
-		if len(then) > 0 {
-			if made, err = p.request(ctx, http.MethodPut, join("projects", id), then); err != nil {
-				return err
-			}
-		}
-		if flag(call.Inputs, "archived") {
-			made, err = p.request(ctx, http.MethodPost, join("projects", id, "archive"), nil)
-		}
-		return err
-	}
-	if err := finish(); err != nil {
-		// Nothing is left behind under a name that the next try needs; what the state does not know nobody deletes.
-		call.ID = id
-		if undone := p.container.remove(ctx, call, name, false, true); undone != nil {
-			err = fmt.Errorf("%w (and it stays behind: %w)", err, undone)
-		}
-		return fail(err)
-	}
 	// What GitLab says of a new project is not all it says of one.
 	found, err := p.get(ctx, id)
 	if err == nil && found == nil {
@@ -123,40 +63,7 @@ func (p projects) create(ctx context.Context, call *standin.Call) (string, resou
 	if err != nil {
 		return fail(err)
 	}
-	return id, p.tell(found, call.Inputs), nil
-}
-
-// protected waits for the protection of the first branch, which GitLab adds in the background: a protection that the program
-// has for that branch must come after it.
-func (p projects) protected(ctx context.Context, call *standin.Call, id, branch string) error {
-	limited, cancel := context.WithTimeout(ctx, protectionLimit)
-	defer cancel()
-	for {
-		found, err := p.request(limited, http.MethodGet, join("projects", id, "repository", "branches", branch), nil)
-		if found["protected"] == true {
-			return nil
-		}
-		if err == nil || isGone(err) {
-			call.Status(ctx, fmt.Sprintf("waiting for GitLab to protect branch %s", branch))
-			err = sleep(limited)
-		}
-		if limited.Err() != nil && ctx.Err() == nil {
-			return fmt.Errorf("GitLab has not protected branch %s in %s; where new branches are not protected, "+
-				"set skipWaitForDefaultBranchProtection", branch, protectionLimit)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// tell is a project as GitLab has it. A repository without commits has no branch yet, whatever is to be its default.
-func (p projects) tell(found answer, inputs resource.PropertyMap) resource.PropertyMap {
-	outputs := p.found(found, inputs)
-	if wanted, given := inputs["defaultBranch"]; given && found["empty_repo"] == true {
-		outputs["defaultBranch"] = wanted
-	}
-	return outputs
+	return id, p.found(found, call.Inputs), nil
 }
 
 func (p projects) read(ctx context.Context, call *standin.Call) (resource.PropertyMap, bool, error) {
@@ -168,7 +75,7 @@ func (p projects) read(ctx context.Context, call *standin.Call) (resource.Proper
 		return nil, false, nil
 	}
 	call.ID = text(found["id"])
-	return p.tell(found, call.Inputs), true, nil
+	return p.found(found, call.Inputs), true, nil
 }
 
 func (p projects) update(ctx context.Context, call *standin.Call) (resource.PropertyMap, error) {
@@ -177,13 +84,6 @@ func (p projects) update(ctx context.Context, call *standin.Call) (resource.Prop
 	}
 	path := join("projects", call.ID)
 	changes := p.changed(call.OldInputs, call.Inputs)
-	archived, toggled := changes["archived"]
-	if toggled && !archived.BoolValue() {
-		// First of all: an archived project takes no other change.
-		if _, err := p.request(ctx, http.MethodPost, path+"/unarchive", nil); err != nil {
-			return fail(err)
-		}
-	}
 	if namespace, moved := changes["namespaceId"]; moved {
 		body := map[string]any{"namespace": namespace.NumberValue()}
 		if _, err := p.request(ctx, http.MethodPut, path+"/transfer", body); err != nil {
@@ -196,11 +96,6 @@ func (p projects) update(ctx context.Context, call *standin.Call) (resource.Prop
 			return fail(err)
 		}
 	}
-	if toggled && archived.BoolValue() {
-		if _, err := p.request(ctx, http.MethodPost, path+"/archive", nil); err != nil {
-			return fail(err)
-		}
-	}
 	found, err := p.get(ctx, call.ID)
 	if err == nil && found == nil {
 		err = fmt.Errorf("GitLab has it no more")
@@ -208,25 +103,25 @@ func (p projects) update(ctx context.Context, call *standin.Call) (resource.Prop
 	if err != nil {
 		return fail(err)
 	}
-	return p.tell(found, call.Inputs), nil
+	return p.found(found, call.Inputs), nil
 }
 
 func (p projects) remove(ctx context.Context, call *standin.Call) error {
-	return p.container.remove(ctx, call, str(call.Inputs, "name"),
-		flag(call.Inputs, "archiveOnDestroy"), flag(call.Inputs, "permanentlyDeleteOnDestroy"))
+	return p.container.remove(ctx, call, str(call.Inputs, "name"), flag(call.Inputs, "permanentlyDeleteOnDestroy"))
 }
 
 func (p projects) performed() *standin.Resource {
 	return &standin.Resource{
-		Autonamed:    true,
-		NotPerformed: projectNotPerformed,
-		Mended:       p.mended(),
-		Check:        checkProject,
-		Diff:         p.diff,
-		Create:       p.create,
-		Read:         p.read,
-		Update:       p.update,
-		Delete:       p.remove,
-		Import:       func(string) (resource.PropertyMap, error) { return resource.PropertyMap{}, nil },
+		Performed: strings.Fields(
+			"autoDevopsEnabled initializeWithReadme name namespaceId path permanentlyDeleteOnDestroy visibilityLevel"),
+		Autonamed: true,
+		Mended:    p.mended(),
+		Check:     checkProject,
+		Diff:      p.diff,
+		Create:    p.create,
+		Read:      p.read,
+		Update:    p.update,
+		Delete:    p.remove,
+		Import:    func(string) (resource.PropertyMap, error) { return resource.PropertyMap{}, nil },
 	}
 }

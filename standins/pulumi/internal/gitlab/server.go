@@ -21,13 +21,10 @@ import (
 )
 
 type settings struct {
-	BaseURL        string            `json:"baseUrl"`
-	Token          string            `json:"token"`
-	CACertFile     string            `json:"cacertFile"`
-	Headers        map[string]string `json:"headers"`
-	Retries        *int              `json:"retries"`
-	Insecure       bool              `json:"insecure"`
-	EarlyAuthCheck bool              `json:"earlyAuthCheck"`
+	BaseURL        string `json:"baseUrl"`
+	Token          string `json:"token"`
+	CACertFile     string `json:"cacertFile"`
+	EarlyAuthCheck bool   `json:"earlyAuthCheck"`
 }
 
 // server is the GitLab of one provider. It is reached at the first operation, not when it is configured: the program that
@@ -43,12 +40,6 @@ func readSettings(config resource.PropertyMap) (settings, error) {
 	var s settings
 	if err := standin.Decode(config, &s); err != nil {
 		return s, err
-	}
-	if s.BaseURL == "" {
-		s.BaseURL = os.Getenv("GITLAB_BASE_URL")
-	}
-	if s.Token == "" {
-		s.Token = os.Getenv("GITLAB_TOKEN")
 	}
 	return s, nil
 }
@@ -71,10 +62,7 @@ func checkConfig(config resource.PropertyMap) []plugin.CheckFailure {
 		fail("baseUrl", "got %q, expected an address such as https://gitlab.example.com/api/v4/", s.BaseURL)
 	}
 	if s.Token == "" {
-		fail("token", "missing: give a personal, group or project access token, or set GITLAB_TOKEN")
-	}
-	if s.Insecure {
-		fail("insecure", "certificates are always verified here: give the CA that signed GitLab's as cacertFile")
+		fail("token", "missing: give a personal, group or project access token")
 	}
 	if s.EarlyAuthCheck {
 		fail("earlyAuthCheck", "the lab's stand-in reaches GitLab at the first resource, never earlier: give false")
@@ -115,12 +103,6 @@ func (s *server) client() (*gitlab.Client, error) {
 		gitlab.WithBaseURL(s.settings.BaseURL),
 		gitlab.WithHTTPClient(&http.Client{Transport: transport}),
 		gitlab.WithUserAgent("auto-devops-lab/pulumi-resource-gitlab"),
-	}
-	for name, value := range s.settings.Headers {
-		options = append(options, gitlab.WithRequestOptions(gitlab.WithHeader(name, value)))
-	}
-	if s.settings.Retries != nil {
-		options = append(options, gitlab.WithCustomRetryMax(*s.settings.Retries))
 	}
 	// A bearer token, as the official provider sends it: GitLab takes every kind of access token so.
 	connected, err := gitlab.NewAuthSourceClient(bearer(s.settings.Token), options...)

@@ -30,9 +30,6 @@ func checkVariable(inputs resource.PropertyMap) []plugin.CheckFailure {
 	if key, given := inputs["key"]; given && !variableKey.MatchString(key.StringValue()) {
 		failures = append(failures, failure("key", "got %q; only A-Z, a-z, 0-9 and _ are allowed, at most 255", key.StringValue())...)
 	}
-	if flag(inputs, "hidden") && !flag(inputs, "masked") {
-		failures = append(failures, failure("hidden", "a variable cannot be hidden without being masked: set masked too")...)
-	}
 	return failures
 }
 
@@ -46,16 +43,6 @@ func filter(scope string) *gitlab.GetProjectVariableOptions {
 func (v variables) describe(inputs resource.PropertyMap) string {
 	return fmt.Sprintf("variable %s of project %s (environments %s)", str(inputs, "key"), str(inputs, "project"),
 		str(inputs, "environmentScope"))
-}
-
-// told is a variable for GitLab; a hidden one is made by an attribute of its own.
-func (v variables) told(inputs resource.PropertyMap) map[string]any {
-	body := v.mapping.told(inputs)
-	if flag(inputs, "hidden") {
-		body["masked_and_hidden"] = true
-		body["masked"] = false
-	}
-	return body
 }
 
 // masking adds what a masked value must be like to GitLab's refusal of one.
@@ -73,16 +60,7 @@ func (v variables) create(ctx context.Context, call *standin.Call) (string, reso
 		return "", nil, fmt.Errorf("cannot create %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
 	}
 	id := strings.Join([]string{project, str(call.Inputs, "key"), str(call.Inputs, "environmentScope")}, ":")
-	return id, v.readable(made, call.Inputs), nil
-}
-
-// readable is a variable as GitLab tells it; the value of a hidden one it never tells.
-func (v variables) readable(told answer, inputs resource.PropertyMap) resource.PropertyMap {
-	outputs := v.found(told, inputs)
-	if told["hidden"] == true {
-		delete(outputs, "value")
-	}
-	return outputs
+	return id, v.found(made, call.Inputs), nil
 }
 
 func (v variables) parts(id string) (project, key, scope string, err error) {
@@ -108,7 +86,7 @@ func (v variables) read(ctx context.Context, call *standin.Call) (resource.Prope
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot read %s: %w", v.describe(call.Inputs), err)
 	}
-	return v.readable(found, call.Inputs), true, nil
+	return v.found(found, call.Inputs), true, nil
 }
 
 func (v variables) update(ctx context.Context, call *standin.Call) (resource.PropertyMap, error) {
@@ -117,14 +95,14 @@ func (v variables) update(ctx context.Context, call *standin.Call) (resource.Pro
 		return nil, err
 	}
 	// All of it, as officially: whether a value may be masked depends on the value.
-	body := v.mapping.told(call.Inputs)
+	body := v.told(call.Inputs)
 	delete(body, "key")
 	body["filter"] = map[string]any{"environment_scope": scope}
 	found, err := v.request(ctx, http.MethodPut, v.list(project)+"/"+join(key), body)
 	if err != nil {
 		return nil, fmt.Errorf("cannot update %s: %w", v.describe(call.Inputs), masking(err, call.Inputs))
 	}
-	return v.readable(found, call.Inputs), nil
+	return v.found(found, call.Inputs), nil
 }
 
 func (v variables) remove(ctx context.Context, call *standin.Call) error {
@@ -150,21 +128,16 @@ func (v variables) imported(id string) (resource.PropertyMap, error) {
 
 func (v variables) performed() *standin.Resource {
 	return &standin.Resource{
-		Defaults: resource.PropertyMap{"environmentScope": resource.NewProperty("*")},
-		Replaces: []string{"project", "key", "environmentScope", "hidden"},
-		Mended:   v.mended(),
-		Check:    checkVariable,
-		Diff: func(call *standin.Call, diff *plugin.DiffResult) error {
-			if err := v.diff(call, diff); err != nil {
-				return err
-			}
-			inTheWay(call, diff, "project", "key", "environmentScope")
-			return nil
-		},
-		Create: v.create,
-		Read:   v.read,
-		Update: v.update,
-		Delete: v.remove,
-		Import: v.imported,
+		Performed: strings.Fields("key masked project protected raw value variableType"),
+		Defaults:  resource.PropertyMap{"environmentScope": resource.NewProperty("*")},
+		Replaces:  []string{"project", "key"},
+		Mended:    v.mended(),
+		Check:     checkVariable,
+		Diff:      v.diff,
+		Create:    v.create,
+		Read:      v.read,
+		Update:    v.update,
+		Delete:    v.remove,
+		Import:    v.imported,
 	}
 }

@@ -2,10 +2,8 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,22 +11,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/util/jsonpath"
 )
 
 const (
 	// glance is the pause between two looks at an object that is being waited for.
 	glance = 500 * time.Millisecond
-	// reportEvery is how often the progress display tells what is wrong with Pods.
+	// reportEvery is after how long what keeps a deletion is told.
 	reportEvery = 10 * time.Second
-	// settling is how long endpoints must stay as they are before a Service counts as ready, as the official provider has it.
-	settling = 10 * time.Second
 
-	waitLimit   = 10 * time.Minute
-	volumeLimit = 5 * time.Minute
-	goneLimit   = 10 * time.Minute
+	waitLimit = 5 * time.Minute
+	goneLimit = 10 * time.Minute
 )
 
 // finding is what one look at an object says.
@@ -38,35 +31,13 @@ type finding struct {
 	status string
 	// reasons are the object's own words for why it is not ready.
 	reasons []string
-	// failed is why the object never will be ready.
-	failed string
-	// settles is something that must stay the same for a while before ready counts.
-	settles string
-	// diagnose looks closer, at Pods and their logs; nil when there is nothing closer.
-	diagnose func(ctx context.Context) []string
 }
 
 // awaiter looks at a live object.
 type awaiter func(ctx context.Context, clients *clients, live *unstructured.Unstructured) (finding, error)
 
-var awaiters = map[schema.GroupKind]struct {
-	look  awaiter
-	limit time.Duration
-}{
-	{Group: "apps", Kind: "Deployment"}:                               {awaitDeployment, waitLimit},
-	{Group: "apps", Kind: "StatefulSet"}:                              {awaitStatefulSet, waitLimit},
-	{Group: "apps", Kind: "DaemonSet"}:                                {awaitDaemonSet, waitLimit},
-	{Group: "batch", Kind: "Job"}:                                     {awaitJob, waitLimit},
-	{Kind: "Pod"}:                                                     {awaitPod, waitLimit},
-	{Kind: "ReplicationController"}:                                   {awaitReplicationController, volumeLimit},
-	{Kind: "Service"}:                                                 {awaitService, waitLimit},
-	{Group: "networking.k8s.io", Kind: "Ingress"}:                     {awaitIngress, waitLimit},
-	{Kind: "PersistentVolumeClaim"}:                                   {awaitClaim, volumeLimit},
-	{Kind: "PersistentVolume"}:                                        {awaitVolume, volumeLimit},
-	{Kind: "ResourceQuota"}:                                           {awaitQuota, time.Minute},
-	{Kind: "Secret"}:                                                  {awaitSecret, volumeLimit},
-	{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: {awaitDefinition, time.Minute},
-}
+// awaiters by kind; an object of any other is what it should be once it is there.
+var awaiters = map[string]awaiter{"PersistentVolumeClaim": awaitClaim, "Secret": awaitSecret}
 
 // unfinished is an object that is there, but did not become what it should.
 type unfinished struct {
@@ -78,36 +49,23 @@ func (u *unfinished) error(live *unstructured.Unstructured) error {
 	return fmt.Errorf("%s %s is there, but %s", live.GetKind(), address(live), u.why)
 }
 
-// awaiterOf an object: its own conditions from an annotation, or what its kind has; nil where nothing is waited for.
-func awaiterOf(wanted *unstructured.Unstructured) (awaiter, time.Duration, error) {
-	if isTrue(wanted, annotationSkipAwait) {
-		return nil, 0, nil
+// awaiterOf an object; nil where nothing is waited for.
+func awaiterOf(wanted *unstructured.Unstructured) awaiter {
+	if skipsAwait(wanted) {
+		return nil
 	}
-	if conditions := annotation(wanted, annotationWaitFor); conditions != "" {
-		custom, err := customAwaiter(conditions)
-		return custom, waitLimit, err
-	}
-	found := awaiters[wanted.GroupVersionKind().GroupKind()]
-	return found.look, found.limit, nil
+	return awaiters[wanted.GetKind()]
 }
 
 // await waits until an object has become what it should. It returns the object as last seen.
 func (p *Provider) await(
 	ctx context.Context, op *operation, wanted, live *unstructured.Unstructured,
 ) (*unstructured.Unstructured, *unfinished) {
-	look, limit, err := awaiterOf(wanted)
-	if err != nil {
-		return live, &unfinished{why: err.Error()}
-	}
+	look := awaiterOf(wanted)
 	if look == nil {
 		return live, nil
 	}
-	if seconds, err := strconv.Atoi(annotation(wanted, annotationTimeout)); err == nil {
-		limit = time.Duration(seconds) * time.Second
-	}
-	if op.limit > 0 {
-		limit = op.limit
-	}
+	limit := orElse(op.limit, waitLimit)
 	clients, err := p.cluster.clients()
 	if err != nil {
 		return live, &unfinished{why: err.Error()}
@@ -119,7 +77,6 @@ func (p *Provider) await(
 	defer op.progress("")
 	deadline := time.Now().Add(limit)
 	var found finding
-	reported, settled, settledSince := time.Now(), "", time.Now()
 	for {
 		if now, err := client.Get(ctx, live.GetName(), metav1.GetOptions{}); err == nil {
 			live = now
@@ -132,24 +89,12 @@ func (p *Provider) await(
 		} else if ctx.Err() == nil {
 			found = finding{status: fmt.Sprintf("Waiting for the cluster: %v", err), reasons: []string{p.cluster.explain(err).Error()}}
 		}
-		if found.settles != settled {
-			settled, settledSince = found.settles, time.Now()
-		}
-		if found.ready && (found.settles == "" || time.Since(settledSince) >= settling) {
+		if found.ready {
 			return live, nil
 		}
-		if found.failed != "" {
-			return live, &unfinished{why: found.failed, problems: found.problems(ctx)}
-		}
 		op.progress(found.status)
-		if found.diagnose != nil && time.Since(reported) >= reportEvery {
-			reported = time.Now()
-			for _, problem := range found.diagnose(ctx) {
-				op.progress(problem)
-			}
-		}
 		if time.Now().After(deadline) {
-			return live, &unfinished{why: fmt.Sprintf("not ready after %v", limit), problems: found.problems(ctx)}
+			return live, &unfinished{why: fmt.Sprintf("not ready after %v", limit), problems: found.problems()}
 		}
 		select {
 		case <-ctx.Done():
@@ -159,21 +104,17 @@ func (p *Provider) await(
 	}
 }
 
-func (f finding) problems(ctx context.Context) []string {
-	problems := f.reasons
-	if f.diagnose != nil {
-		problems = append(problems, f.diagnose(ctx)...)
+func (f finding) problems() []string {
+	if len(f.reasons) == 0 && f.status != "" {
+		return []string{f.status}
 	}
-	if len(problems) == 0 && f.status != "" {
-		problems = []string{f.status}
-	}
-	return problems
+	return f.reasons
 }
 
 // look sees once whether an object is what it should be: for refreshing.
 func (p *Provider) look(ctx context.Context, wanted, live *unstructured.Unstructured) *unfinished {
-	look, _, err := awaiterOf(wanted)
-	if err != nil || look == nil {
+	look := awaiterOf(wanted)
+	if look == nil {
 		return nil
 	}
 	clients, err := p.cluster.clients()
@@ -184,20 +125,14 @@ func (p *Provider) look(ctx context.Context, wanted, live *unstructured.Unstruct
 	if err != nil || found.ready {
 		return nil
 	}
-	return &unfinished{why: orElse(found.failed, "is not ready"), problems: found.problems(ctx)}
+	return &unfinished{why: "is not ready", problems: found.problems()}
 }
 
 // awaitGone waits until an object is no more.
 func (p *Provider) awaitGone(
 	ctx context.Context, op *operation, client dynamic.ResourceInterface, object *unstructured.Unstructured,
 ) error {
-	limit := goneLimit
-	if seconds, err := strconv.Atoi(annotation(object, annotationTimeout)); err == nil {
-		limit = time.Duration(seconds) * time.Second
-	}
-	if op.limit > 0 {
-		limit = op.limit
-	}
+	limit := orElse(op.limit, goneLimit)
 	defer op.progress("")
 	deadline, warned := time.Now().Add(limit), false
 	started := time.Now()
@@ -261,79 +196,4 @@ func typedAs[T any](live *unstructured.Unstructured) (*T, error) {
 		return nil, fmt.Errorf("the API server's answer for %s %s is not understood: %w", live.GetKind(), address(live), err)
 	}
 	return &typed, nil
-}
-
-// customAwaiter waits for what annotation pulumi.com/waitFor asks: condition=TYPE, condition=TYPE=STATUS, jsonpath={PATH},
-// jsonpath={PATH}=VALUE, or a JSON list of these.
-func customAwaiter(text string) (awaiter, error) {
-	texts := []string{text}
-	if strings.HasPrefix(strings.TrimSpace(text), "[") {
-		if err := json.Unmarshal([]byte(text), &texts); err != nil {
-			return nil, fmt.Errorf("annotation %s: expected a JSON list of conditions: %w", annotationWaitFor, err)
-		}
-	}
-	type condition struct {
-		text  string
-		holds func(live *unstructured.Unstructured) bool
-	}
-	var conditions []condition
-	for _, text := range texts {
-		kind, rest, _ := strings.Cut(text, "=")
-		switch {
-		case kind == "condition" && rest != "":
-			name, status, given := strings.Cut(rest, "=")
-			if !given {
-				status = "True"
-			}
-			conditions = append(conditions, condition{text, func(live *unstructured.Unstructured) bool {
-				return hasCondition(live, name, status)
-			}})
-		case kind == "jsonpath" && strings.HasPrefix(rest, "{") && strings.Contains(rest, "}"):
-			end := strings.LastIndex(rest, "}")
-			expression, value, given := rest[:end+1], "", false
-			if end < len(rest)-1 {
-				value, given = strings.CutPrefix(rest[end+1:], "=")
-			}
-			path := jsonpath.New("waitFor").AllowMissingKeys(true)
-			if err := path.Parse(expression); err != nil {
-				return nil, fmt.Errorf("annotation %s: %s: %w", annotationWaitFor, text, err)
-			}
-			conditions = append(conditions, condition{text, func(live *unstructured.Unstructured) bool {
-				found, err := path.FindResults(live.Object)
-				if err != nil {
-					return false
-				}
-				for _, results := range found {
-					for _, result := range results {
-						if !given || fmt.Sprint(result.Interface()) == value {
-							return true
-						}
-					}
-				}
-				return false
-			}})
-		default:
-			return nil, fmt.Errorf("annotation %s: got %q, expected condition=TYPE, condition=TYPE=STATUS, jsonpath={PATH}, "+
-				"jsonpath={PATH}=VALUE, or a JSON list of these", annotationWaitFor, text)
-		}
-	}
-	return func(_ context.Context, _ *clients, live *unstructured.Unstructured) (finding, error) {
-		var missing []string
-		for _, condition := range conditions {
-			if !condition.holds(live) {
-				missing = append(missing, condition.text)
-			}
-		}
-		return finding{ready: len(missing) == 0, status: "Waiting for " + strings.Join(missing, ", ")}, nil
-	}, nil
-}
-
-func hasCondition(live *unstructured.Unstructured, name, status string) bool {
-	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
-	for _, entry := range conditions {
-		if condition, _ := entry.(map[string]any); condition["type"] == name {
-			return strings.EqualFold(fmt.Sprint(condition["status"]), status)
-		}
-	}
-	return false
 }

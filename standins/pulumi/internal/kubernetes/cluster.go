@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,44 +29,16 @@ import (
 
 const (
 	dialLimit       = 10 * time.Second
-	defaultTimeout  = 32 // seconds of one request, as the official provider
+	requestLimit    = 32 * time.Second // as the official provider, and so are these
 	defaultQPS      = 50
 	defaultBurst    = 120
-	fallbackNS      = "default"
 	userAgentPrefix = "pulumi-kubernetes/" + officialVersion
 )
 
 // settings are the provider's configuration.
 type settings struct {
-	Kubeconfig             string `json:"kubeconfig"`
-	Context                string `json:"context"`
-	Cluster                string `json:"cluster"`
-	Namespace              string `json:"namespace"`
-	EnableServerSideApply  *bool  `json:"enableServerSideApply"`
-	EnableConfigMapMutable bool   `json:"enableConfigMapMutable"`
-	EnableSecretMutable    bool   `json:"enableSecretMutable"`
-	EnablePatchForce       bool   `json:"enablePatchForce"`
-	DeleteUnreachable      bool   `json:"deleteUnreachable"`
-	SkipUpdateUnreachable  bool   `json:"skipUpdateUnreachable"`
-	UpsertExistingObjects  bool   `json:"upsertExistingObjects"`
-	SuppressHelmHooks      bool   `json:"suppressHelmHookWarnings"`
-	SuppressDeprecations   bool   `json:"suppressDeprecationWarnings"`
-	KubeClientSettings     struct {
-		Burst   int     `json:"burst"`
-		QPS     float32 `json:"qps"`
-		Timeout int     `json:"timeout"`
-	} `json:"kubeClientSettings"`
-	HelmReleaseSettings struct {
-		Driver               string `json:"driver"`
-		PluginsPath          string `json:"pluginsPath"`
-		RegistryConfigPath   string `json:"registryConfigPath"`
-		RepositoryCache      string `json:"repositoryCache"`
-		RepositoryConfigPath string `json:"repositoryConfigPath"`
-	} `json:"helmReleaseSettings"`
-}
-
-func (s settings) serverSideApply() bool {
-	return s.EnableServerSideApply == nil || *s.EnableServerSideApply
+	Kubeconfig       string `json:"kubeconfig"`
+	EnablePatchForce bool   `json:"enablePatchForce"`
 }
 
 // cluster is the Kubernetes cluster of one provider. It is reached at the first operation, not when it is configured: a
@@ -84,8 +53,6 @@ type cluster struct {
 	probed    bool
 	// away is why the cluster did not answer the probe.
 	away error
-	// announced are scopes of custom kinds whose definitions this program brings along.
-	announced map[schema.GroupKind]bool
 }
 
 // clients talk to one cluster.
@@ -93,7 +60,7 @@ type clients struct {
 	config  *rest.Config
 	objects dynamic.Interface
 	typed   clientset.Interface
-	mapper  meta.ResettableRESTMapper
+	mapper  meta.RESTMapper
 	version func() error
 }
 
@@ -106,70 +73,19 @@ func (c *cluster) configure(config resource.PropertyMap) error {
 		}
 		known[key] = value
 	}
-	// The environment of this run counts too: a destroy has the configuration of the last update only.
-	schema, err := standin.ParseSchema(schemaText)
-	if err != nil {
-		return err
-	}
-	for name, property := range schema.Provider.InputProperties {
-		key := resource.PropertyKey(name)
-		if _, given := known[key]; given || property.DefaultInfo == nil || property.Type != "boolean" {
-			continue
-		}
-		for _, variable := range property.DefaultInfo.Environment {
-			if set, err := strconv.ParseBool(os.Getenv(variable)); err == nil {
-				known[key] = resource.NewProperty(set)
-			}
-		}
-	}
 	return standin.Decode(known, &c.settings)
 }
 
-// loader resolves the kubeconfig: its content, a path to it, or what kubectl would take. A namespace given here comes before
-// the kubeconfig's own.
+// loader resolves the kubeconfig. A namespace given here comes before the kubeconfig's own.
 func (s settings) loader(namespace string) (clientcmd.ClientConfig, error) {
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.Context}
-	overrides.Context.Cluster, overrides.Context.Namespace = s.Cluster, namespace
-	if s.Kubeconfig == "" {
-		rules := clientcmd.NewDefaultClientConfigLoadingRules()
-		return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
-	}
-	parsed, err := s.parse()
-	if err != nil {
-		return nil, err
-	}
-	return clientcmd.NewDefaultClientConfig(*parsed, overrides), nil
-}
-
-func (s settings) parse() (*clientcmdapi.Config, error) {
-	content := []byte(s.Kubeconfig)
-	if isPath(s.Kubeconfig) {
-		path := s.Kubeconfig
-		if rest, ok := strings.CutPrefix(path, "~/"); ok {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return nil, fmt.Errorf("provider setting kubeconfig: %w", err)
-			}
-			path = filepath.Join(home, rest)
-		}
-		read, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("provider setting kubeconfig: expected the content of a kubeconfig or a path to one: %w", err)
-		}
-		content = read
-	}
-	parsed, err := clientcmd.Load(content)
-	if err != nil {
+	parsed, err := clientcmd.Load([]byte(s.Kubeconfig))
+	if err != nil || len(parsed.Clusters) == 0 && parsed.CurrentContext == "" {
 		// The parser's message may quote the content, which has credentials.
-		return nil, errors.New("provider setting kubeconfig: it does not parse as a kubeconfig (YAML with kind: Config)")
+		return nil, errors.New("provider setting kubeconfig: it is not the content of a kubeconfig (YAML with kind: Config)")
 	}
-	return parsed, nil
-}
-
-// isPath tells a path from content: content has lines, or is JSON.
-func isPath(kubeconfig string) bool {
-	text := strings.TrimSpace(kubeconfig)
-	return text != "" && !strings.ContainsAny(text, "\n{")
+	overrides := &clientcmd.ConfigOverrides{}
+	overrides.Context.Namespace = namespace
+	return clientcmd.NewDefaultClientConfig(*parsed, overrides), nil
 }
 
 // activeCluster is the cluster that a configuration points at, which tells whether another kubeconfig means another cluster.
@@ -182,23 +98,11 @@ func (s settings) activeCluster() (*clientcmdapi.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider setting kubeconfig: %w", err)
 	}
-	name, context := s.Cluster, raw.CurrentContext
-	if s.Context != "" {
-		context = s.Context
+	if context := raw.Contexts[raw.CurrentContext]; context != nil && raw.Clusters[context.Cluster] != nil {
+		return raw.Clusters[context.Cluster], nil
 	}
-	if name == "" {
-		if found := raw.Contexts[context]; found != nil {
-			name = found.Cluster
-		}
-	}
-	found := raw.Clusters[name]
-	if found == nil {
-		return nil, fmt.Errorf("provider setting kubeconfig: context %q has no cluster; contexts: %s", context,
-			strings.Join(keys(raw.Contexts), ", "))
-	}
-	active := found.DeepCopy()
-	active.LocationOfOrigin = ""
-	return active, nil
+	return nil, fmt.Errorf("provider setting kubeconfig: context %q has no cluster; contexts: %s", raw.CurrentContext,
+		strings.Join(keys(raw.Contexts), ", "))
 }
 
 func sameCluster(one, other settings) bool {
@@ -208,22 +112,6 @@ func sameCluster(one, other settings) bool {
 	}
 	b, err := other.activeCluster()
 	return err == nil && reflect.DeepEqual(a, b)
-}
-
-// namespace that objects without one of their own go to.
-func (c *cluster) namespace() string {
-	if c.settings.Namespace != "" {
-		return c.settings.Namespace
-	}
-	if c.unknown {
-		return fallbackNS
-	}
-	if loader, err := c.settings.loader(""); err == nil {
-		if namespace, _, err := loader.Namespace(); err == nil && namespace != "" {
-			return namespace
-		}
-	}
-	return fallbackNS
 }
 
 // clients makes the clients at their first use; they connect with their first request.
@@ -244,12 +132,10 @@ func (c *cluster) clients() (*clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider setting kubeconfig: %w", err)
 	}
-	limits := c.settings.KubeClientSettings
-	config.Timeout = time.Duration(orElse(limits.Timeout, defaultTimeout)) * time.Second
-	config.QPS, config.Burst = orElse(limits.QPS, defaultQPS), orElse(limits.Burst, defaultBurst)
+	config.Timeout, config.QPS, config.Burst = requestLimit, defaultQPS, defaultBurst
 	config.UserAgent = userAgentPrefix
 	config.Dial = (&net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}).DialContext
-	config.WarningHandlerWithContext = warnings{deprecations: !c.settings.SuppressDeprecations}
+	config.WarningHandlerWithContext = warnings{}
 	c.connected, err = newClients(config)
 	return c.connected, err
 }
@@ -297,53 +183,16 @@ func (c *cluster) reachable() bool {
 	return c.away == nil
 }
 
-// announce notes the scope of a custom kind before its definition is in the cluster.
-func (c *cluster) announce(kind schema.GroupKind, namespaced bool) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.announced == nil {
-		c.announced = map[schema.GroupKind]bool{}
-	}
-	c.announced[kind] = namespaced
-}
-
-// scope says whether a kind is namespaced, and whether that is known at all.
-func (c *cluster) scope(kind schema.GroupVersionKind) (namespaced, known bool) {
-	if builtIn(kind.GroupVersion()) {
-		return !clusterScoped[kind.GroupKind()], true
-	}
-	c.mutex.Lock()
-	namespaced, known = c.announced[kind.GroupKind()]
-	c.mutex.Unlock()
-	if known || !c.reachable() {
-		return namespaced, known
-	}
-	clients, err := c.clients()
-	if err != nil {
-		return false, false
-	}
-	mapping, err := clients.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if err != nil {
-		return false, false
-	}
-	return mapping.Scope.Name() == meta.RESTScopeNameNamespace, true
-}
-
-// on returns the client for objects of a kind in a namespace. It looks a kind up afresh that the server did not know before:
-// its definition may have come since.
+// on returns the client for objects of a kind in a namespace.
 func (c *clients) on(kind schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
 	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if meta.IsNoMatchError(err) {
-		c.mapper.Reset()
-		mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	}
 	if err != nil {
 		return nil, err
 	}
 	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
 		return c.objects.Resource(mapping.Resource), nil
 	}
-	return c.objects.Resource(mapping.Resource).Namespace(orElse(namespace, fallbackNS)), nil
+	return c.objects.Resource(mapping.Resource).Namespace(namespace), nil
 }
 
 // unreachable says whether an error comes from the way to the cluster rather than from the cluster.
@@ -372,8 +221,8 @@ func (c *cluster) explain(err error) error {
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the Kubernetes API server at %s refused the kubeconfig's credentials: %w", server, err)
 	case apierrors.IsConflict(err) && strings.Contains(err.Error(), "Apply failed"):
-		return fmt.Errorf("%w. Another manager owns these fields: leave them out, or take them over with the annotation %s: \"true\"",
-			err, annotationPatchForce)
+		return fmt.Errorf("%w. Another manager owns these fields: leave them out, or take them over (the provider's "+
+			"enablePatchForce)", err)
 	}
 	return err
 }

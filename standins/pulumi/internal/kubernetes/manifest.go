@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -20,25 +19,6 @@ const (
 	initialAPIVersionKey resource.PropertyKey = "__initialApiVersion"
 	fieldManagerKey      resource.PropertyKey = "__fieldManager"
 )
-
-// dashed are the field names that Pulumi's languages cannot spell.
-var dashed = map[string]string{
-	"x_kubernetes_embedded_resource":       "x-kubernetes-embedded-resource",
-	"x_kubernetes_int_or_string":           "x-kubernetes-int-or-string",
-	"x_kubernetes_list_map_keys":           "x-kubernetes-list-map-keys",
-	"x_kubernetes_list_type":               "x-kubernetes-list-type",
-	"x_kubernetes_map_type":                "x-kubernetes-map-type",
-	"x_kubernetes_preserve_unknown_fields": "x-kubernetes-preserve-unknown-fields",
-	"x_kubernetes_validations":             "x-kubernetes-validations",
-}
-
-var undashed = func() map[string]string {
-	reversed := map[string]string{}
-	for pulumi, kubernetes := range dashed {
-		reversed[kubernetes] = pulumi
-	}
-	return reversed
-}()
 
 // serverFields are metadata that only the server writes.
 var serverFields = []string{
@@ -67,12 +47,8 @@ func fromProperty(value resource.PropertyValue) any {
 	case value.IsObject():
 		object := map[string]any{}
 		for key, entry := range value.ObjectValue() {
-			name := string(key)
-			if kubernetes, ok := dashed[name]; ok {
-				name = kubernetes
-			}
 			if plain := fromProperty(entry); plain != nil {
-				object[name] = plain
+				object[string(key)] = plain
 			}
 		}
 		return object
@@ -101,9 +77,6 @@ func toProperty(value any) resource.PropertyValue {
 	case map[string]any:
 		object := resource.PropertyMap{}
 		for name, entry := range value {
-			if pulumi, ok := undashed[name]; ok {
-				name = pulumi
-			}
 			object[resource.PropertyKey(name)] = toProperty(entry)
 		}
 		return resource.NewProperty(object)
@@ -180,14 +153,9 @@ func keepSecret(a, b resource.PropertyValue) resource.PropertyValue {
 	return a
 }
 
-// decode reads an object of one of Kubernetes' own kinds into its type; nil for other kinds. Fields that the type lacks come
-// back by name.
+// decode reads an object into its kind's type. Fields that the type lacks come back by name.
 func decode(object *unstructured.Unstructured) (typed any, unknownFields []string, err error) {
-	kind := object.GroupVersionKind()
-	if !known.Recognizes(kind) {
-		return nil, nil, nil
-	}
-	target, err := known.New(kind)
+	target, err := known.New(object.GroupVersionKind())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -210,7 +178,7 @@ func decode(object *unstructured.Unstructured) (typed any, unknownFields []strin
 func normalized(inputs resource.PropertyMap) resource.PropertyMap {
 	object, _ := manifest(inputs)
 	canonical := object.Object
-	if typed, _, err := decode(object); err == nil && typed != nil {
+	if typed, _, err := decode(object); err == nil {
 		if text, err := json.Marshal(typed); err == nil {
 			var written map[string]any
 			if kjson.UnmarshalCaseSensitivePreserveInts(text, &written) == nil {
@@ -241,9 +209,6 @@ func shaped(shape resource.PropertyValue, value any) resource.PropertyValue {
 			name := string(key)
 			if strings.HasPrefix(name, "__") {
 				continue
-			}
-			if kubernetes, ok := dashed[name]; ok {
-				name = kubernetes
 			}
 			if found, ok := source[name]; ok && found != nil || entry.ContainsUnknowns() {
 				object[key] = shaped(entry, found)
@@ -289,12 +254,8 @@ func drift(input resource.PropertyValue, before, now any) resource.PropertyValue
 		}
 		object := resource.PropertyMap{}
 		for key, entry := range input.ObjectValue() {
-			name := string(key)
-			if kubernetes, ok := dashed[name]; ok {
-				name = kubernetes
-			}
-			old, had := was[name]
-			current, has := is[name]
+			old, had := was[string(key)]
+			current, has := is[string(key)]
 			switch {
 			case has:
 				object[key] = drift(entry, old, current)
@@ -343,69 +304,15 @@ func withStringData(object map[string]any, inputs resource.PropertyMap) map[stri
 	return shown
 }
 
-// adopted are the inputs that would make an object that is already there: for importing and looking up.
-func adopted(live *unstructured.Unstructured) resource.PropertyMap {
-	object := live.DeepCopy()
-	for _, name := range serverFields {
-		unstructured.RemoveNestedField(object.Object, "metadata", name)
-	}
-	annotations := object.GetAnnotations()
-	delete(annotations, "deployment.kubernetes.io/revision")
-	delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
-	object.SetAnnotations(annotations)
-	delete(object.Object, "status")
-	inputs := properties(object.Object)
-	if isSecret(live.GroupVersionKind()) {
-		hideSecretData(inputs)
-	}
-	return inputs
-}
-
-// edit changes an object's metadata in inputs, whatever of it is marked secret. Unknown metadata stay as they are.
-func edit(inputs resource.PropertyMap, change func(metadata resource.PropertyMap)) {
-	value, hidden := inputs["metadata"], false
-	if value.IsSecret() {
-		value, hidden = value.SecretValue().Element, true
-	}
-	metadata := resource.PropertyMap{}
-	switch {
-	case value.IsObject():
-		metadata = value.ObjectValue().Copy()
-	case value.IsComputed(), value.IsOutput():
-		return
-	}
-	change(metadata)
-	edited := resource.NewProperty(metadata)
-	if hidden {
-		edited = resource.MakeSecret(edited)
-	}
-	inputs["metadata"] = edited
-}
-
-// label sets an entry in a map of metadata, such as an annotation.
-func label(metadata resource.PropertyMap, in resource.PropertyKey, name, text string) {
-	entries := resource.PropertyMap{}
-	if value := metadata[in]; value.IsObject() {
-		entries = value.ObjectValue().Copy()
-	} else if value.ContainsUnknowns() || value.IsSecret() {
-		return
-	}
-	entries[resource.PropertyKey(name)] = resource.NewProperty(text)
-	metadata[in] = resource.NewProperty(entries)
-}
-
-// given says whether metadata have a value, known or not.
-func given(metadata resource.PropertyMap, key resource.PropertyKey) bool {
-	value, ok := metadata[key]
+// given says whether properties have a value, known or not.
+func given(properties resource.PropertyMap, key resource.PropertyKey) bool {
+	value, ok := properties[key]
 	return ok && !value.IsNull() && !(value.IsString() && value.StringValue() == "")
 }
 
-func annotation(object *unstructured.Unstructured, name string) string {
-	return object.GetAnnotations()[name]
-}
-
-func isTrue(object *unstructured.Unstructured, name string) bool {
-	return slices.Contains([]string{"true", "True", "TRUE", "1"}, annotation(object, name))
+// skipsAwait says whether an object's program does not want to wait for it.
+func skipsAwait(object *unstructured.Unstructured) bool {
+	return object.GetAnnotations()[annotationSkipAwait] == "true"
 }
 
 // address names an object for people and as Pulumi's identifier: namespace/name, or name.

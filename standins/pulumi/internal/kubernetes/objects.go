@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	jsonpatch "github.com/evanphx/json-patch"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,28 +20,17 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// Annotations by which a program tells the provider what to do with one object.
+// The annotations by which a program tells the provider what to do with one object begin so; of them, this is performed.
 const (
-	annotationAutonamed      = "pulumi.com/autonamed"
-	annotationPatchForce     = "pulumi.com/patchForce"
-	annotationFieldManager   = "pulumi.com/patchFieldManager"
-	annotationSkipAwait      = "pulumi.com/skipAwait"
-	annotationWaitFor        = "pulumi.com/waitFor"
-	annotationTimeout        = "pulumi.com/timeoutSeconds"
-	annotationReplaceUnready = "pulumi.com/replaceUnready"
-	annotationPropagation    = "pulumi.com/deletionPropagationPolicy"
+	annotations         = "pulumi.com/"
+	annotationSkipAwait = "pulumi.com/skipAwait"
 )
 
-const (
-	// clientSideManager manages fields where server-side apply is switched off.
-	clientSideManager = "pulumi-kubernetes"
-	managedByLabel    = "app.kubernetes.io/managed-by"
-)
+// fieldManager begins the name under which the server remembers which fields are a resource's.
+const fieldManager = "pulumi-kubernetes"
 
-// retries are the pauses between attempts to create an object whose namespace or kind is not there yet.
+// retries are the pauses between attempts to create an object whose namespace is not there yet.
 var retries = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
-
-var helmTestHook = regexp.MustCompile(`^test(-success|-failure)?$`)
 
 func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	ctx, end, op := p.call(ctx, req.URN, 0)
@@ -56,9 +42,6 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 	if err != nil {
 		return plugin.CheckResponse{}, err
 	}
-	if what := notPerformed(kind); what != "" {
-		return plugin.CheckResponse{}, refuse(fmt.Sprintf("%s %s", what, req.Type))
-	}
 	inputs := resource.PropertyMap{}
 	for key, value := range req.News {
 		if !value.IsNull() && !resource.IsInternalPropertyKey(key) {
@@ -66,32 +49,20 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 		}
 	}
 	failures := checkKind(kind, inputs)
-	if failure, err := name(inputs, req); err != nil {
-		return plugin.CheckResponse{}, err
-	} else if failure != nil {
-		failures = append(failures, *failure)
+	if len(failures) > 0 {
+		return plugin.CheckResponse{Properties: inputs, Failures: failures}, nil
 	}
-	p.place(kind, inputs)
 	if isSecret(kind) {
 		hideSecretData(inputs)
 	}
 	object, unknown := manifest(inputs)
+	failures = append(failures, checkMetadata(kind, object, unknown)...)
 	_, unknownFields, err := decode(object)
 	if err != nil {
 		failures = append(failures, plugin.CheckFailure{Reason: hide(explainDecoding(err), inputs).Error()})
 	}
 	for _, field := range unknownFields {
 		op.warn(fmt.Sprintf("%s of %s: the API server will ignore it", field, kind.Kind))
-	}
-	if kind.Kind == "CustomResourceDefinition" && !unknown {
-		p.announceCustomKind(object)
-	}
-	for _, hook := range []string{"helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"} {
-		if value := annotation(object, hook); value != "" && !helmTestHook.MatchString(value) && !p.cluster.settings.SuppressHelmHooks {
-			op.warn(fmt.Sprintf("annotation %s: Helm's hooks are not run for objects outside a Release; the object is created as any "+
-				"other (provider setting suppressHelmHookWarnings silences this)", hook))
-			break
-		}
 	}
 	return plugin.CheckResponse{Properties: inputs, Failures: failures}, nil
 }
@@ -125,73 +96,30 @@ func checkKind(kind schema.GroupVersionKind, inputs resource.PropertyMap) []plug
 	return failures
 }
 
-// name gives an object a name when its program does not: the one it has, or a new one.
-func name(inputs resource.PropertyMap, req plugin.CheckRequest) (*plugin.CheckFailure, error) {
-	object, _ := manifest(inputs)
-	if object.GetName() != "" {
-		if problems := path.IsValidPathSegmentName(object.GetName()); len(problems) > 0 {
-			return &plugin.CheckFailure{
-				Property: "metadata", Reason: fmt.Sprintf("metadata.name %q %s", object.GetName(), strings.Join(problems, ", ")),
-			}, nil
+// checkMetadata sees that an object has its name and its namespace, and asks for nothing that is not performed.
+func checkMetadata(kind schema.GroupVersionKind, object *unstructured.Unstructured, unknown bool) []plugin.CheckFailure {
+	var failures []plugin.CheckFailure
+	fail := func(format string, args ...any) {
+		failures = append(failures, plugin.CheckFailure{Property: "metadata", Reason: fmt.Sprintf(format, args...)})
+	}
+	for name := range object.GetAnnotations() {
+		if strings.HasPrefix(name, annotations) && name != annotationSkipAwait {
+			fail("annotation %s: the lab's stand-in does not perform it; the official plugin does", name)
 		}
 	}
-	chosen := ""
-	old, _ := manifest(req.Olds)
-	options := req.Autonaming
-	var err error
-	switch {
-	case old.GetName() != "" && isTrue(old, annotationAutonamed):
-		chosen = old.GetName()
-	case options != nil && options.Mode == plugin.AutonamingModeDisabled:
-	case options != nil:
-		chosen = options.ProposedName
-	default:
-		chosen, err = resource.NewUniqueName(req.RandomSeed, req.URN.Name()+"-", 0, 0, nil)
+	if problems := path.IsValidPathSegmentName(object.GetName()); len(problems) > 0 {
+		fail("metadata.name %q %s", object.GetName(), strings.Join(problems, ", "))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a name for %s: %w", req.URN, err)
+	if unknown {
+		return failures
 	}
-	missing := false
-	edit(inputs, func(metadata resource.PropertyMap) {
-		if given(metadata, "name") || given(metadata, "generateName") {
-			return
-		}
-		if chosen == "" {
-			missing = true
-			return
-		}
-		metadata["name"] = resource.NewProperty(chosen)
-		label(metadata, "annotations", annotationAutonamed, "true")
-	})
-	if missing {
-		return nil, fmt.Errorf("%s: autonaming is switched off for this stack, so metadata.name is required", req.URN)
+	if object.GetName() == "" {
+		fail("metadata.name is missing: the lab's stand-in makes no names")
 	}
-	return nil, nil
-}
-
-// place gives a namespaced object the provider's namespace when it has none, and takes it from others.
-func (p *Provider) place(kind schema.GroupVersionKind, inputs resource.PropertyMap) {
-	namespaced, known := p.cluster.scope(kind)
-	edit(inputs, func(metadata resource.PropertyMap) {
-		switch {
-		case known && !namespaced:
-			delete(metadata, "namespace")
-		case !given(metadata, "namespace"):
-			metadata["namespace"] = resource.NewProperty(p.cluster.namespace())
-		}
-		if !p.cluster.settings.serverSideApply() {
-			label(metadata, "labels", managedByLabel, "pulumi")
-		}
-	})
-}
-
-func (p *Provider) announceCustomKind(definition *unstructured.Unstructured) {
-	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
-	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
-	scope, _, _ := unstructured.NestedString(definition.Object, "spec", "scope")
-	if kind != "" {
-		p.cluster.announce(schema.GroupKind{Group: group, Kind: kind}, scope != "Cluster")
+	if namespaced(kind) != (object.GetNamespace() != "") {
+		fail("metadata.namespace is %q: a Namespace has none, and everything else is given one here", object.GetNamespace())
 	}
+	return failures
 }
 
 // explainDecoding says in Kubernetes' words what Go's decoder says in its own.
@@ -203,9 +131,7 @@ func explainDecoding(err error) error {
 	return fmt.Errorf("the manifest does not fit its kind: %w", err)
 }
 
-func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResult, error) {
-	ctx, end, op := p.call(ctx, req.URN, 0)
-	defer end()
+func (p *Provider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResult, error) {
 	if req.Type == releaseToken {
 		return p.diffRelease(req)
 	}
@@ -214,20 +140,16 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 		return plugin.DiffResult{}, err
 	}
 	old, new := normalized(req.OldInputs), normalized(req.NewInputs)
-	live, _ := manifest(req.OldOutputs)
-	p.alignMetadata(kind, old, new, live)
-	changes, err := difference(old, new, p.cluster.settings.replacingFields(kind, new))
+	fields := append([]string{"metadata.name", "metadata.namespace"}, replacing[kind.Kind]...)
+	changes, err := difference(old, new, fields)
 	if err != nil {
 		return plugin.DiffResult{}, fmt.Errorf("cannot compare %s: %w", req.URN, err)
 	}
-	wanted, _ := manifest(new)
-	if isTrue(wanted, annotationReplaceUnready) && p.cluster.reachable() && p.unready(ctx, op, live) {
-		changes[`metadata.annotations["`+annotationReplaceUnready+`"]`] = plugin.PropertyDiff{Kind: plugin.DiffUpdateReplace}
-	}
 	diff := result(changes)
 	// Two objects cannot have the same name at a time.
-	diff.DeleteBeforeReplace = diff.Replace() && wanted.GetName() != "" && !isTrue(wanted, annotationAutonamed) &&
-		wanted.GetName() == live.GetName() && (wanted.GetNamespace() == live.GetNamespace() || live.GetNamespace() == "")
+	live, _ := manifest(req.OldOutputs)
+	wanted, _ := manifest(new)
+	diff.DeleteBeforeReplace = diff.Replace() && wanted.GetName() == live.GetName() && wanted.GetNamespace() == live.GetNamespace()
 	return diff, nil
 }
 
@@ -246,45 +168,6 @@ func result(changes map[string]plugin.PropertyDiff) plugin.DiffResult {
 	return diff
 }
 
-// alignMetadata takes away differences that make none: a namespace of a kind without namespaces, and the name that the server
-// made for an object with generateName.
-func (p *Provider) alignMetadata(kind schema.GroupVersionKind, old, new resource.PropertyMap, live *unstructured.Unstructured) {
-	namespaced, known := p.cluster.scope(kind)
-	for _, inputs := range []resource.PropertyMap{old, new} {
-		edit(inputs, func(metadata resource.PropertyMap) {
-			switch {
-			case known && !namespaced:
-				delete(metadata, "namespace")
-			case known && !given(metadata, "namespace"):
-				metadata["namespace"] = resource.NewProperty(fallbackNS)
-			case !known && live.GetNamespace() == "":
-				delete(metadata, "namespace")
-			}
-		})
-	}
-	edit(old, func(before resource.PropertyMap) {
-		edit(new, func(after resource.PropertyMap) {
-			if given(after, "name") && !given(before, "name") {
-				before["name"] = resource.NewProperty(live.GetName())
-			}
-		})
-	})
-}
-
-// unready says whether a Job has not completed, for replaceUnready.
-func (p *Provider) unready(ctx context.Context, op *operation, live *unstructured.Unstructured) bool {
-	if live.GetKind() != "Job" {
-		op.warn("annotation " + annotationReplaceUnready + " is for Jobs only")
-		return false
-	}
-	clients, err := p.cluster.clients()
-	if err != nil {
-		return false
-	}
-	found, err := awaitJob(ctx, clients, live)
-	return err == nil && !found.ready
-}
-
 func (p *Provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	ctx, end, op := p.call(ctx, req.URN, req.Timeout)
 	defer end()
@@ -292,7 +175,7 @@ func (p *Provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin
 		return p.createRelease(ctx, op, req)
 	}
 	object, unknown := manifest(req.Properties)
-	manager := p.fieldManager(object, nil)
+	manager := fieldManagerOf(nil)
 	if req.Preview {
 		outputs := p.previewCreate(ctx, object, unknown, manager)
 		if err := outputs.err; err != nil {
@@ -312,9 +195,6 @@ func (p *Provider) Create(ctx context.Context, req plugin.CreateRequest) (plugin
 	if err != nil {
 		return plugin.CreateResponse{Status: resource.StatusOK}, p.failed("creating", object, err, req.Properties)
 	}
-	if live.GetKind() == "CustomResourceDefinition" {
-		p.forgetKinds()
-	}
 	live, waited := p.await(ctx, op, object, live)
 	state := checkpoint(live, req.Properties, manager)
 	if waited != nil {
@@ -332,13 +212,12 @@ type previewed struct {
 func (p *Provider) previewCreate(
 	ctx context.Context, object *unstructured.Unstructured, unknown bool, manager string,
 ) previewed {
-	if unknown || object.GetName() == "" || !p.cluster.settings.serverSideApply() || !p.cluster.reachable() {
+	if unknown || !p.cluster.reachable() {
 		return previewed{}
 	}
 	client, err := p.clientFor(object)
 	if err != nil {
-		// The kind may come with this same program.
-		return previewed{}
+		return previewed{err: err}
 	}
 	if _, err := client.Get(ctx, object.GetName(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		// An object that is there may be about to be deleted for this one.
@@ -364,19 +243,13 @@ func (p *Provider) clientFor(object *unstructured.Unstructured) (dynamic.Resourc
 	return clients.on(object.GroupVersionKind(), object.GetNamespace())
 }
 
-func (p *Provider) forgetKinds() {
-	if clients, err := p.cluster.clients(); err == nil {
-		clients.mapper.Reset()
-	}
-}
-
-// createWithRetries creates an object once what it depends on is there: programs bring namespaces and custom kinds along.
+// createWithRetries creates an object once its namespace is there: programs bring them along.
 func (p *Provider) createWithRetries(
 	ctx context.Context, op *operation, object *unstructured.Unstructured, manager string,
 ) (*unstructured.Unstructured, error) {
 	for attempt := 0; ; attempt++ {
 		live, err := p.create(ctx, object, manager)
-		if err == nil || attempt == len(retries) || !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
+		if err == nil || attempt == len(retries) || !apierrors.IsNotFound(err) {
 			return live, err
 		}
 		op.progress(fmt.Sprintf("Retry #%d; creation failed: %v", attempt+1, err))
@@ -395,17 +268,11 @@ func (p *Provider) create(
 	if err != nil {
 		return nil, err
 	}
-	if object.GetName() == "" || !p.cluster.settings.serverSideApply() {
-		return client.Create(ctx, object, metav1.CreateOptions{FieldManager: manager})
-	}
-	if !p.cluster.settings.UpsertExistingObjects {
-		switch _, err := client.Get(ctx, object.GetName(), metav1.GetOptions{}); {
-		case err == nil:
-			return nil, errors.New("it already exists in the cluster. Import it (pulumi import), delete it, or set " +
-				"upsertExistingObjects of the provider to take it over")
-		case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
-			return nil, err
-		}
+	switch _, err := client.Get(ctx, object.GetName(), metav1.GetOptions{}); {
+	case err == nil:
+		return nil, errors.New("it already exists in the cluster, and is not this stack's: delete it")
+	case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err):
+		return nil, err
 	}
 	return p.apply(ctx, client, object, manager, false)
 }
@@ -418,8 +285,7 @@ func (p *Provider) apply(
 	if err != nil {
 		return nil, err
 	}
-	force := isTrue(object, annotationPatchForce) ||
-		annotation(object, annotationPatchForce) == "" && p.cluster.settings.EnablePatchForce
+	force := p.cluster.settings.EnablePatchForce
 	options := metav1.PatchOptions{FieldManager: manager, Force: &force, FieldValidation: metav1.FieldValidationIgnore}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
@@ -427,31 +293,26 @@ func (p *Provider) apply(
 	return client.Patch(ctx, object.GetName(), types.ApplyPatchType, text, options)
 }
 
-// fieldManager is the name under which the server remembers which fields are this resource's.
-func (p *Provider) fieldManager(object *unstructured.Unstructured, state resource.PropertyMap) string {
-	if !p.cluster.settings.serverSideApply() {
-		return clientSideManager
-	}
-	if given := annotation(object, annotationFieldManager); given != "" {
-		return given
-	}
+// fieldManagerOf a state, or a new one.
+func fieldManagerOf(state resource.PropertyMap) string {
 	if kept, ok := state[fieldManagerKey]; ok && kept.IsString() {
 		return kept.StringValue()
 	}
-	generated, err := resource.NewUniqueHex(clientSideManager+"-", 0, 0)
+	generated, err := resource.NewUniqueHex(fieldManager+"-", 0, 0)
 	if err != nil {
-		return clientSideManager
+		return fieldManager
 	}
 	return generated
 }
 
 func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
-	ctx, end, op := p.call(ctx, req.URN, req.Timeout)
+	ctx, end, _ := p.call(ctx, req.URN, req.Timeout)
 	defer end()
-	unchanged := plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}
+	if len(req.Inputs) == 0 {
+		return plugin.ReadResponse{}, refuse(fmt.Sprintf("importing or looking up a %s by its id (%s)", req.Type, req.ID))
+	}
 	if req.Type == releaseToken {
-		found, err := p.readRelease(ctx, req)
-		return p.away(op, unchanged, found, err)
+		return p.readRelease(ctx, req)
 	}
 	kind, err := kindOf(req.Type)
 	if err != nil {
@@ -463,10 +324,6 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	object.SetName(name)
 	object.SetNamespace(namespace)
 	client, err := p.clientFor(object)
-	if meta.IsNoMatchError(err) {
-		// Objects go with the definition of their kind.
-		return plugin.ReadResponse{}, nil
-	}
 	var live *unstructured.Unstructured
 	if err == nil {
 		live, err = client.Get(ctx, name, metav1.GetOptions{})
@@ -475,42 +332,17 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 		return plugin.ReadResponse{}, nil
 	}
 	if err != nil {
-		return p.away(op, unchanged, plugin.ReadResponse{}, p.failed("reading", object, err, req.Inputs))
+		return plugin.ReadResponse{}, p.failed("reading", object, err, req.Inputs)
 	}
-	inputs := adopted(live)
-	if len(req.Inputs) > 0 {
-		before, _ := manifest(req.State)
-		inputs = drifted(req.Inputs, before, live)
-		keepSecrets(inputs, req.Inputs)
-	}
+	before, _ := manifest(req.State)
+	inputs := drifted(req.Inputs, before, live)
+	keepSecrets(inputs, req.Inputs)
 	wanted, _ := manifest(inputs)
-	state := checkpoint(live, inputs, p.fieldManager(wanted, req.State))
-	result := plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}
-	if len(req.Inputs) == 0 {
-		return result, nil
-	}
+	state := checkpoint(live, inputs, fieldManagerOf(req.State))
 	if waited := p.look(ctx, wanted, live); waited != nil {
 		return plugin.ReadResponse{}, incomplete(string(req.ID), waited.error(live), waited.problems, state, inputs)
 	}
-	return result, nil
-}
-
-// away is what reading comes to when the cluster does not answer: the provider's settings may say that it is gone, or that
-// the state is good enough.
-func (p *Provider) away(
-	op *operation, unchanged, found plugin.ReadResponse, err error,
-) (plugin.ReadResponse, error) {
-	switch {
-	case err == nil || !unreachable(err):
-		return found, err
-	case p.cluster.settings.DeleteUnreachable:
-		op.warn(fmt.Sprintf("%v. deleteUnreachable is set: the resource is taken off the state", err))
-		return plugin.ReadResponse{}, nil
-	case p.cluster.settings.SkipUpdateUnreachable:
-		op.warn(fmt.Sprintf("%v. skipUpdateUnreachable is set: the state is kept as it is", err))
-		return unchanged, nil
-	}
-	return found, fmt.Errorf("%w. If the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true takes its resources off the state", err)
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, nil
 }
 
 func (p *Provider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
@@ -520,16 +352,12 @@ func (p *Provider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin
 		return p.updateRelease(ctx, op, req)
 	}
 	object, unknown := manifest(req.NewInputs)
-	before, _ := manifest(req.OldOutputs)
-	if object.GetName() == "" {
-		object.SetName(before.GetName())
-	}
-	manager := p.fieldManager(object, req.OldOutputs)
-	if req.Preview && (unknown || !p.cluster.settings.serverSideApply() || !p.cluster.reachable()) {
+	manager := fieldManagerOf(req.OldOutputs)
+	if req.Preview && (unknown || !p.cluster.reachable()) {
 		return plugin.UpdateResponse{Properties: previewUpdate(req)}, nil
 	}
 	live, err := p.update(ctx, req, object, manager)
-	if req.Preview && err != nil && (apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err) || noDryRun(err)) {
+	if req.Preview && err != nil && (apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || noDryRun(err)) {
 		return plugin.UpdateResponse{Properties: previewUpdate(req)}, nil
 	}
 	if err != nil {
@@ -568,43 +396,16 @@ func (p *Provider) update(
 		}
 		return nil, err
 	}
-	if p.cluster.settings.serverSideApply() {
-		return p.apply(ctx, client, object, manager, req.Preview)
-	}
-	old, _ := manifest(req.OldInputs)
-	oldText, err := json.Marshal(old.Object)
-	if err != nil {
-		return nil, err
-	}
-	newText, err := json.Marshal(object.Object)
-	if err != nil {
-		return nil, err
-	}
-	patch, err := jsonpatch.CreateMergePatch(oldText, newText)
-	if err != nil {
-		return nil, fmt.Errorf("cannot compare the inputs: %w", err)
-	}
-	return client.Patch(ctx, object.GetName(), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
+	return p.apply(ctx, client, object, manager, req.Preview)
 }
 
 func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	ctx, end, op := p.call(ctx, req.URN, req.Timeout)
 	defer end()
-	var err error
 	if req.Type == releaseToken {
-		err = p.deleteRelease(ctx, op, req)
-	} else {
-		err = p.deleteObject(ctx, op, req)
+		return plugin.DeleteResponse{}, p.deleteRelease(ctx, op, req)
 	}
-	switch {
-	case err == nil || !unreachable(err):
-		return plugin.DeleteResponse{}, err
-	case p.cluster.settings.DeleteUnreachable:
-		op.warn(fmt.Sprintf("%v. deleteUnreachable is set: the resource is taken off the state", err))
-		return plugin.DeleteResponse{}, nil
-	}
-	return plugin.DeleteResponse{}, fmt.Errorf(
-		"%w. If the cluster is gone for good, PULUMI_K8S_DELETE_UNREACHABLE=true takes its resources off the state", err)
+	return plugin.DeleteResponse{}, p.deleteObject(ctx, op, req)
 }
 
 func (p *Provider) deleteObject(ctx context.Context, op *operation, req plugin.DeleteRequest) error {
@@ -616,16 +417,10 @@ func (p *Provider) deleteObject(ctx context.Context, op *operation, req plugin.D
 	object.SetName(name)
 	object.SetNamespace(namespace)
 	client, err := p.clientFor(object)
-	if meta.IsNoMatchError(err) {
-		return nil
-	}
 	if err != nil {
 		return p.failed("deleting", object, err, req.Inputs)
 	}
 	propagation := metav1.DeletePropagationForeground
-	if given := annotation(object, annotationPropagation); given != "" {
-		propagation = metav1.DeletionPropagation(strings.ToUpper(given[:1]) + given[1:])
-	}
 	options := metav1.DeleteOptions{PropagationPolicy: &propagation}
 	if uid := object.GetUID(); uid != "" {
 		// Another object of the same name that has come since is not this resource's.
@@ -638,14 +433,11 @@ func (p *Provider) deleteObject(ctx context.Context, op *operation, req plugin.D
 	if err != nil {
 		return p.failed("deleting", object, err, req.Inputs)
 	}
-	if isTrue(object, annotationSkipAwait) {
+	if skipsAwait(object) {
 		return nil
 	}
 	if err := p.awaitGone(ctx, op, client, object); err != nil {
 		return p.failed("deleting", object, err, req.Inputs)
-	}
-	if object.GetKind() == "CustomResourceDefinition" {
-		p.forgetKinds()
 	}
 	return nil
 }
@@ -655,10 +447,6 @@ func (p *Provider) failed(doing string, object *unstructured.Unstructured, err e
 	about := fmt.Sprintf("%s %s %s", doing, object.GetKind(), address(object))
 	if p.stopped.Err() != nil {
 		about += " was cancelled"
-	}
-	if meta.IsNoMatchError(err) {
-		return fmt.Errorf("%s: the cluster at %s has no kind %s in %s. Check apiVersion and kind, and that the definition of a custom "+
-			"kind is created first (dependsOn)", about, p.cluster.server(), object.GetKind(), object.GetAPIVersion())
 	}
 	explained := p.cluster.explain(err)
 	if unreachable(err) {

@@ -9,10 +9,11 @@ import (
 	core "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 const (
-	// mostProblems keeps the report of a big Deployment readable: its Pods fail alike.
+	// mostProblems keeps the report of many Pods readable: they fail alike.
 	mostProblems = 6
 	// lastLines of a container that ended are shown.
 	lastLines = 10
@@ -78,6 +79,27 @@ func (c *clients) lastOutput(
 		return ""
 	}
 	return prefixed("; its last lines:\n      ", strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n      "))
+}
+
+// podProblems looks closer at the Pods with these labels that are not ready.
+func (c *clients) podProblems(ctx context.Context, namespace string, selector labels.Set) []string {
+	pods, err := c.typed.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
+	if err != nil {
+		return []string{fmt.Sprintf("cannot list the Pods: %v", err)}
+	}
+	var problems []string
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; !isReady(pod) && pod.Status.Phase != core.PodSucceeded && len(problems) < mostProblems {
+			problems = append(problems, c.problemsOf(ctx, pod)...)
+		}
+	}
+	return problems
+}
+
+func isReady(pod *core.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition core.PodCondition) bool {
+		return condition.Type == core.PodReady && condition.Status == core.ConditionTrue
+	})
 }
 
 func (c *clients) lastWarning(ctx context.Context, pod *core.Pod) string {

@@ -1,5 +1,5 @@
-// Package kubernetes performs Pulumi's Kubernetes provider for the lab: objects of any kind through the API server, by
-// server-side apply, with the official provider's waiting, and Helm releases through Helm's own library.
+// Package kubernetes performs Pulumi's Kubernetes provider for the lab: objects through the API server, by server-side apply,
+// with the official provider's waiting, and Helm releases through Helm's own library.
 //
 // It owns the connection to the cluster and the rules of what replaces what. It does not own the checking of the provider's
 // configuration and of a Release's inputs against their schema (standin), and it renders no charts into Pulumi resources.
@@ -62,13 +62,14 @@ func New(host *provider.HostClient) (*Provider, error) {
 	p.log = p.logToHost
 	p.releases = &releases{cluster: p.cluster}
 	harness, err := standin.New(&standin.Package{
-		Version:            officialVersion,
-		Schema:             schemaText,
-		ConfigNotPerformed: []string{"alwaysRender", "renderYamlToDirectory"},
-		CheckConfig:        checkConfig,
-		Configure:          p.cluster.configure,
+		Version:         officialVersion,
+		Schema:          schemaText,
+		ConfigPerformed: strings.Fields("clusterIdentifier enablePatchForce kubeconfig"),
+		CheckConfig:     checkConfig,
+		Configure:       p.cluster.configure,
 		Resources: map[string]*standin.Resource{
-			releaseToken: {NotPerformed: []string{"manifest", "resourceNames"}},
+			releaseToken: {Performed: strings.Fields(
+				"chart compat name namespace repositoryOpts.caFile repositoryOpts.repo timeout values version")},
 		},
 	}, host)
 	p.Provider = harness
@@ -111,9 +112,6 @@ func checkConfig(config resource.PropertyMap) []plugin.CheckFailure {
 	if err := standin.Decode(config, &s); err != nil {
 		return []plugin.CheckFailure{{Reason: err.Error()}}
 	}
-	if s.Kubeconfig == "" {
-		return nil
-	}
 	if _, err := s.activeCluster(); err != nil {
 		return []plugin.CheckFailure{{Reason: err.Error()}}
 	}
@@ -125,7 +123,7 @@ func (p *Provider) CheckConfig(
 	ctx context.Context, req plugin.CheckConfigRequest,
 ) (plugin.CheckConfigResponse, error) {
 	checked, err := p.Provider.CheckConfig(ctx, req)
-	if value := checked.Properties["kubeconfig"]; value.IsString() && !isPath(value.StringValue()) {
+	if value := checked.Properties["kubeconfig"]; value.IsString() {
 		checked.Properties["kubeconfig"] = resource.MakeSecret(value)
 	}
 	return checked, err
@@ -156,11 +154,7 @@ func (p *Provider) DiffConfig(
 		if standin.Decode(req.OldInputs, &old) != nil || standin.Decode(req.NewInputs, &new) != nil || sameCluster(old, new) {
 			break
 		}
-		for _, key := range []resource.PropertyKey{"kubeconfig", "context", "cluster"} {
-			if _, changed := diff.DetailedDiff[string(key)]; changed {
-				replace(key)
-			}
-		}
+		replace("kubeconfig")
 	}
 	return diff, nil
 }
@@ -194,7 +188,16 @@ func (p *Provider) logToHost(severity diag.Severity, urn resource.URN, message s
 // refuse is the error for what only the official plugin has.
 func refuse(asked string) error {
 	return status.Error(codes.Unimplemented, asked+" is not performed by the lab's stand-in for pulumi-resource-kubernetes, which "+
-		"has objects of any kind and "+releaseToken+". The official plugin has it: put it in ~/.pulumi/plugins or on PATH, and the lab uses it")
+		"has "+strings.Join(told(), ", ")+". The official plugin has it: put it in ~/.pulumi/plugins or on PATH, and the lab uses it")
+}
+
+// told are the performed types by Pulumi's names.
+func told() []string {
+	types := []string{releaseToken}
+	for _, kind := range performed {
+		types = append(types, fmt.Sprintf("kubernetes:%s/%s:%s", orElse(kind.Group, "core"), kind.Version, kind.Kind))
+	}
+	return types
 }
 
 func (p *Provider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
@@ -227,7 +230,6 @@ func (p *Provider) call(ctx context.Context, urn resource.URN, seconds float64) 
 	return ctx, func() { unhook(); cancel() }, op
 }
 
-func (o *operation) info(message string) { o.log(diag.Info, o.urn, message, false) }
 func (o *operation) warn(message string) { o.log(diag.Warning, o.urn, message, false) }
 
 // progress shows what is being waited for, once for as long as it stays the same.
@@ -241,14 +243,13 @@ func (o *operation) progress(message string) {
 type operationKey struct{}
 
 // warnings brings what the API server warns about to the resource whose request it was.
-type warnings struct{ deprecations bool }
+type warnings struct{}
 
-func (w warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
+func (warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
 	op, ok := ctx.Value(operationKey{}).(*operation)
-	if !ok || code != 299 || text == "" || !w.deprecations && strings.Contains(text, "deprecated") {
-		return
+	if ok && code == 299 && text != "" {
+		op.warn(text)
 	}
-	op.warn(text)
 }
 
 // incomplete is the error for an object that is there, but did not become what it should: the engine keeps its state and

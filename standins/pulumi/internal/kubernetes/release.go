@@ -15,7 +15,7 @@ import (
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/rest"
@@ -23,8 +23,6 @@ import (
 
 	"auto-devops/standins/pulumi/internal/standin"
 )
-
-const defaultReleaseTimeout = 300 // seconds
 
 // fromHelm are the outputs that Helm fills in, beside the inputs.
 const (
@@ -34,67 +32,31 @@ const (
 )
 
 type repositoryInputs struct {
-	Repo     string `json:"repo"`
-	CAFile   string `json:"caFile"`
-	CertFile string `json:"certFile"`
-	KeyFile  string `json:"keyFile"`
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Repo   string `json:"repo"`
+	CAFile string `json:"caFile"`
 }
 
 type releaseInputs struct {
-	Name                     string           `json:"name"`
-	Namespace                string           `json:"namespace"`
-	Chart                    string           `json:"chart"`
-	Version                  string           `json:"version"`
-	Devel                    bool             `json:"devel"`
-	Repository               repositoryInputs `json:"repositoryOpts"`
-	Values                   map[string]any   `json:"-"`
-	AllowNullValues          bool             `json:"allowNullValues"`
-	Atomic                   bool             `json:"atomic"`
-	CleanupOnFail            bool             `json:"cleanupOnFail"`
-	CreateNamespace          bool             `json:"createNamespace"`
-	DependencyUpdate         bool             `json:"dependencyUpdate"`
-	Description              string           `json:"description"`
-	DisableCRDHooks          bool             `json:"disableCRDHooks"`
-	DisableOpenAPIValidation bool             `json:"disableOpenapiValidation"`
-	DisableWebhooks          bool             `json:"disableWebhooks"`
-	ForceUpdate              bool             `json:"forceUpdate"`
-	Keyring                  string           `json:"keyring"`
-	Lint                     bool             `json:"lint"`
-	MaxHistory               int              `json:"maxHistory"`
-	Postrender               string           `json:"postrender"`
-	RecreatePods             bool             `json:"recreatePods"`
-	RenderSubchartNotes      bool             `json:"renderSubchartNotes"`
-	Replace                  bool             `json:"replace"`
-	ResetValues              bool             `json:"resetValues"`
-	ReuseValues              bool             `json:"reuseValues"`
-	SkipAwait                bool             `json:"skipAwait"`
-	SkipCRDs                 bool             `json:"skipCrds"`
-	TakeOwnership            bool             `json:"takeOwnership"`
-	Timeout                  int              `json:"timeout"`
-	Verify                   bool             `json:"verify"`
-	WaitForJobs              bool             `json:"waitForJobs"`
+	Name       string           `json:"name"`
+	Namespace  string           `json:"namespace"`
+	Chart      string           `json:"chart"`
+	Version    string           `json:"version"`
+	Repository repositoryInputs `json:"repositoryOpts"`
+	Values     map[string]any   `json:"-"`
+	Timeout    int              `json:"timeout"`
 }
 
-func (r releaseInputs) timeout() time.Duration {
-	return time.Duration(orElse(r.Timeout, defaultReleaseTimeout)) * time.Second
-}
+func (r releaseInputs) timeout() time.Duration { return time.Duration(r.Timeout) * time.Second }
 
 func (r releaseInputs) id() string { return r.Namespace + "/" + r.Name }
 
 func readRelease(properties resource.PropertyMap) (releaseInputs, error) {
 	var inputs releaseInputs
 	plain := properties.Copy()
-	// Values are anything, and files are not JSON.
+	// Values are anything.
 	delete(plain, "values")
-	delete(plain, "valueYamlFiles")
-	if err := standin.Decode(plain, &inputs); err != nil {
-		return inputs, err
-	}
-	var err error
-	inputs.Values, err = values(properties, inputs.AllowNullValues)
-	return inputs, err
+	inputs.Values = values(properties["values"])
+	return inputs, standin.Decode(plain, &inputs)
 }
 
 func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.CheckRequest) (plugin.CheckResponse, error) {
@@ -103,15 +65,15 @@ func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.Ch
 		return checked, err
 	}
 	inputs := checked.Properties
-	if err := nameRelease(inputs, req); err != nil {
-		return plugin.CheckResponse{}, err
+	for _, name := range []resource.PropertyKey{"name", "namespace", "timeout"} {
+		if !given(inputs, name) {
+			checked.Failures = append(checked.Failures, plugin.CheckFailure{
+				Property: name, Reason: "missing: the lab's stand-in has no value of its own for it",
+			})
+		}
 	}
-	if !given(inputs, "namespace") {
-		inputs["namespace"] = resource.NewProperty(p.cluster.namespace())
-	}
-	waits := !inputs["skipAwait"].IsBool() || !inputs["skipAwait"].BoolValue()
-	if _, set := inputs["timeout"]; waits && !set {
-		inputs["timeout"] = resource.NewProperty(float64(defaultReleaseTimeout))
+	if len(checked.Failures) > 0 {
+		return checked, nil
 	}
 	unknown := resource.MakeComputed(resource.NewProperty(""))
 	if inputs.ContainsUnknowns() {
@@ -124,36 +86,13 @@ func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.Ch
 	return plugin.CheckResponse{Properties: inputs}, nil
 }
 
-func nameRelease(inputs resource.PropertyMap, req plugin.CheckRequest) error {
-	if given(inputs, "name") {
-		return nil
-	}
-	old := req.Olds["name"]
-	switch {
-	case old.IsString() && old.StringValue() != "":
-		inputs["name"] = old
-	case req.Autonaming != nil && req.Autonaming.Mode == plugin.AutonamingModeDisabled:
-		return fmt.Errorf("%s: autonaming is switched off for this stack, so name is required", req.URN)
-	case req.Autonaming != nil:
-		inputs["name"] = resource.NewProperty(req.Autonaming.ProposedName)
-	default:
-		name, err := resource.NewUniqueName(req.RandomSeed, req.URN.Name()+"-", 0, 0, nil)
-		if err != nil {
-			return fmt.Errorf("cannot make a name for %s: %w", req.URN, err)
-		}
-		inputs["name"] = resource.NewProperty(name)
-	}
-	return nil
-}
-
-// computeRelease merges the values and adds what the chart renders to the inputs, so that another content of a chart's files
-// is a difference.
+// computeRelease adds what the chart renders to the inputs, so that another content of a chart's files is a difference.
 func (p *Provider) computeRelease(ctx context.Context, inputs resource.PropertyMap) *plugin.CheckFailure {
 	release, err := readRelease(inputs)
 	if err != nil {
 		return &plugin.CheckFailure{Reason: hide(err, inputs).Error()}
 	}
-	rendered, err := p.cluster.settings.render(ctx, release)
+	rendered, err := render(ctx, release)
 	if err != nil {
 		return &plugin.CheckFailure{
 			Property: "chart", Reason: hide(err, inputs).Error() + ". Check the chart's name, version, values and repositoryOpts",
@@ -163,17 +102,10 @@ func (p *Provider) computeRelease(ctx context.Context, inputs resource.PropertyM
 	if err != nil {
 		return &plugin.CheckFailure{Property: "chart", Reason: hide(err, inputs).Error()}
 	}
-	merged := toHelmProperty(release.Values)
-	if files := inputs["valueYamlFiles"]; files.ContainsSecrets() {
-		merged = resource.MakeSecret(merged)
-	} else {
-		merged = keepSecret(merged, inputs["values"])
-	}
-	delete(inputs, "valueYamlFiles")
 	if len(release.Values) > 0 {
-		inputs["values"] = merged
+		inputs["values"] = keepSecret(toHelmProperty(release.Values), inputs["values"])
 	}
-	inputs[checksumKey] = resource.NewProperty(checksum(rendered, !release.DisableWebhooks))
+	inputs[checksumKey] = resource.NewProperty(checksum(rendered))
 	inputs[namesKey] = names
 	return nil
 }
@@ -201,7 +133,7 @@ func (p *Provider) createRelease(ctx context.Context, op *operation, req plugin.
 	if err != nil {
 		return plugin.CreateResponse{}, hide(err, req.Properties)
 	}
-	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	config, err := p.releases.configure(inputs.Namespace, op)
 	if err != nil {
 		return plugin.CreateResponse{}, p.releaseFailed("installing", inputs, err, req.Properties)
 	}
@@ -226,7 +158,7 @@ func (p *Provider) updateRelease(ctx context.Context, op *operation, req plugin.
 	if err != nil {
 		return plugin.UpdateResponse{}, hide(err, req.NewInputs)
 	}
-	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	config, err := p.releases.configure(inputs.Namespace, op)
 	if err != nil {
 		return plugin.UpdateResponse{}, p.releaseFailed("upgrading", inputs, err, req.NewInputs)
 	}
@@ -278,7 +210,7 @@ func (p *Provider) readRelease(_ context.Context, req plugin.ReadRequest) (plugi
 		return plugin.ReadResponse{}, hide(err, req.Inputs)
 	}
 	inputs.Namespace, inputs.Name = splitAddress(string(req.ID))
-	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, nil)
+	config, err := p.releases.configure(inputs.Namespace, nil)
 	if err != nil {
 		return plugin.ReadResponse{}, p.releaseFailed("reading", inputs, err, req.Inputs)
 	}
@@ -299,19 +231,13 @@ func (p *Provider) readRelease(_ context.Context, req plugin.ReadRequest) (plugi
 // the checksum is not that of the program's chart, so that the next update brings that back.
 func driftedRelease(req plugin.ReadRequest, inputs releaseInputs, released *helmrelease.Release) resource.PropertyMap {
 	now := req.Inputs.Copy()
-	if len(req.Inputs) == 0 {
-		now = resource.PropertyMap{
-			"name": resource.NewProperty(released.Name), "namespace": resource.NewProperty(released.Namespace),
-			"chart": resource.NewProperty(released.Chart.Metadata.Name), "version": resource.NewProperty(released.Chart.Metadata.Version),
-		}
-	}
 	if len(released.Config) > 0 && !reflect.DeepEqual(toHelmProperty(released.Config), toHelmProperty(inputs.Values)) {
 		now["values"] = keepSecret(toHelmProperty(released.Config), req.Inputs["values"])
 	}
 	before := req.State[statusKey]
 	if before.IsObject() && before.ObjectValue()["revision"].IsNumber() &&
 		int(before.ObjectValue()["revision"].NumberValue()) != released.Version {
-		now[checksumKey] = resource.NewProperty(checksum(released, !inputs.DisableWebhooks))
+		now[checksumKey] = resource.NewProperty(checksum(released))
 	}
 	if given(now, "version") && req.State["version"].HasValue() &&
 		req.State["version"].StringValue() != released.Chart.Metadata.Version {
@@ -326,14 +252,13 @@ func (p *Provider) deleteRelease(_ context.Context, op *operation, req plugin.De
 		return hide(err, req.Inputs)
 	}
 	inputs.Namespace, inputs.Name = splitAddress(string(req.ID))
-	config, err := p.releases.configure(inputs.Namespace, inputs.Repository, op)
+	config, err := p.releases.configure(inputs.Namespace, op)
 	if err != nil {
 		return p.releaseFailed("uninstalling", inputs, err, req.Inputs)
 	}
 	uninstall := action.NewUninstall(config)
 	uninstall.IgnoreNotFound = true
-	uninstall.DisableHooks = inputs.DisableWebhooks
-	uninstall.Wait = inputs.Atomic || !inputs.SkipAwait
+	uninstall.Wait = true
 	uninstall.Timeout = inputs.timeout()
 	done, err := uninstall.Run(inputs.Name)
 	if err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
@@ -357,7 +282,7 @@ func (p *Provider) releaseFailed(doing string, inputs releaseInputs, err error, 
 		err = fmt.Errorf("%w: an earlier one was interrupted. `helm rollback -n %s %s` ends it, or `helm uninstall` where there is no "+
 			"revision to go back to", err, inputs.Namespace, inputs.Name)
 	case strings.Contains(err.Error(), "cannot re-use a name that is still in use"):
-		err = fmt.Errorf("%w: import the release (pulumi import), or `helm uninstall -n %s %s`", err, inputs.Namespace, inputs.Name)
+		err = fmt.Errorf("%w, and the release is not this stack's: `helm uninstall -n %s %s`", err, inputs.Namespace, inputs.Name)
 	case errors.Is(err, driver.ErrNoDeployedReleases), errors.Is(err, driver.ErrReleaseNotFound):
 		err = fmt.Errorf("%w. It was uninstalled behind Pulumi's back: pulumi refresh notices, and pulumi up installs it anew", err)
 	}
@@ -368,7 +293,7 @@ func (p *Provider) releaseFailed(doing string, inputs releaseInputs, err error, 
 type releases struct{ cluster *cluster }
 
 // configure makes what an action of Helm's needs; its words about waiting go to the progress display.
-func (r *releases) configure(namespace string, repository repositoryInputs, op *operation) (*action.Configuration, error) {
+func (r *releases) configure(namespace string, op *operation) (*action.Configuration, error) {
 	clients, err := r.cluster.clients()
 	if err != nil {
 		return nil, err
@@ -383,67 +308,35 @@ func (r *releases) configure(namespace string, repository repositoryInputs, op *
 		}
 	}
 	config := &action.Configuration{}
-	if err := config.Init(&restGetter{clients, loader}, namespace, r.cluster.settings.HelmReleaseSettings.Driver, log); err != nil {
+	if err := config.Init(&restGetter{clients, loader}, namespace, "", log); err != nil {
 		return nil, err
 	}
-	config.RegistryClient, err = r.cluster.settings.registryClient(repository)
-	return config, err
+	return config, nil
 }
 
 func (r *releases) install(ctx context.Context, config *action.Configuration, inputs releaseInputs) (*helmrelease.Release, error) {
 	install := action.NewInstall(config)
-	install.SetRegistryClient(config.RegistryClient)
-	loaded, _, err := r.cluster.settings.chartOf(inputs, &install.ChartPathOptions, config.RegistryClient)
+	loaded, err := chartOf(inputs, &install.ChartPathOptions)
 	if err != nil {
 		return nil, err
 	}
-	if install.PostRenderer, err = postRenderer(inputs); err != nil {
-		return nil, err
-	}
 	install.ReleaseName, install.Namespace = inputs.Name, inputs.Namespace
-	install.CreateNamespace = inputs.CreateNamespace
-	install.DisableHooks = inputs.DisableWebhooks
-	install.Wait, install.WaitForJobs = !inputs.SkipAwait, !inputs.SkipAwait && inputs.WaitForJobs
-	install.Timeout = inputs.timeout()
-	install.Atomic = inputs.Atomic
-	install.Devel, install.DependencyUpdate = inputs.Devel, inputs.DependencyUpdate
-	install.SkipCRDs = inputs.SkipCRDs
-	install.SubNotes = inputs.RenderSubchartNotes
-	install.DisableOpenAPIValidation = inputs.DisableOpenAPIValidation
-	install.Replace = inputs.Replace
-	install.Description = inputs.Description
-	install.TakeOwnership = inputs.TakeOwnership
+	install.Wait, install.Timeout = true, inputs.timeout()
 	return install.RunWithContext(ctx, loaded, inputs.Values)
 }
 
 func (r *releases) upgrade(ctx context.Context, config *action.Configuration, inputs releaseInputs) (*helmrelease.Release, error) {
 	upgrade := action.NewUpgrade(config)
-	upgrade.SetRegistryClient(config.RegistryClient)
-	loaded, _, err := r.cluster.settings.chartOf(inputs, &upgrade.ChartPathOptions, config.RegistryClient)
+	loaded, err := chartOf(inputs, &upgrade.ChartPathOptions)
 	if err != nil {
 		return nil, err
 	}
-	if upgrade.PostRenderer, err = postRenderer(inputs); err != nil {
-		return nil, err
-	}
 	upgrade.Namespace = inputs.Namespace
-	upgrade.DisableHooks = inputs.DisableWebhooks || inputs.DisableCRDHooks
-	upgrade.Wait, upgrade.WaitForJobs = !inputs.SkipAwait, !inputs.SkipAwait && inputs.WaitForJobs
-	upgrade.Timeout = inputs.timeout()
-	upgrade.Atomic, upgrade.CleanupOnFail = inputs.Atomic, inputs.CleanupOnFail
-	upgrade.Devel, upgrade.DependencyUpdate = inputs.Devel, inputs.DependencyUpdate
-	upgrade.SkipCRDs = inputs.SkipCRDs
-	upgrade.SubNotes = inputs.RenderSubchartNotes
-	upgrade.DisableOpenAPIValidation = inputs.DisableOpenAPIValidation
-	upgrade.Force, upgrade.Recreate = inputs.ForceUpdate, inputs.RecreatePods
-	upgrade.ResetValues, upgrade.ReuseValues = inputs.ResetValues, inputs.ReuseValues
-	upgrade.MaxHistory = inputs.MaxHistory
-	upgrade.Description = inputs.Description
-	upgrade.TakeOwnership = inputs.TakeOwnership
+	upgrade.Wait, upgrade.Timeout = true, inputs.timeout()
 	return upgrade.RunWithContext(ctx, inputs.Name, loaded, inputs.Values)
 }
 
-// problems looks closer at the objects of a release that failed.
+// problems looks closer at the Pods of a release that failed: of what its manifest has that selects any.
 func (r *releases) problems(ctx context.Context, released *helmrelease.Release) []string {
 	clients, err := r.cluster.clients()
 	if err != nil || released == nil {
@@ -455,23 +348,12 @@ func (r *releases) problems(ctx context.Context, released *helmrelease.Release) 
 	}
 	var problems []string
 	for _, object := range objects {
-		look, _, err := awaiterOf(object)
-		if err != nil || look == nil {
+		selector, found, err := unstructured.NestedStringMap(object.Object, "spec", "selector", "matchLabels")
+		if err != nil || !found {
 			continue
 		}
-		client, err := clients.on(object.GroupVersionKind(), orElse(object.GetNamespace(), released.Namespace))
-		if err != nil {
-			continue
-		}
-		live, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
-		if err != nil {
-			problems = append(problems, fmt.Sprintf("%s %s: %v", object.GetKind(), object.GetName(), err))
-			continue
-		}
-		if found, err := look(ctx, clients, live); err == nil && !found.ready {
-			for _, problem := range found.problems(ctx) {
-				problems = append(problems, fmt.Sprintf("%s %s: %s", live.GetKind(), live.GetName(), problem))
-			}
+		for _, problem := range clients.podProblems(ctx, orElse(object.GetNamespace(), released.Namespace), selector) {
+			problems = append(problems, fmt.Sprintf("%s %s: %s", object.GetKind(), object.GetName(), problem))
 		}
 	}
 	return problems

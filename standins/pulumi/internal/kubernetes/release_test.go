@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/asset"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
@@ -39,21 +38,20 @@ data: {values: {{ toJson .Values | quote }}}
 
 func (p *tested) checkRelease(t *testing.T, olds resource.PropertyMap, news map[string]any) plugin.CheckResponse {
 	t.Helper()
-	return p.check(t, releaseToken, olds, inputs(news))
+	all := map[string]any{"name": "n", "namespace": "team", "timeout": 60}
+	for key, value := range news {
+		all[key] = value
+	}
+	return p.check(t, releaseToken, olds, inputs(all))
 }
 
 func TestAReleaseShowsWhatItsChartRenders(t *testing.T) {
-	p, chart := newProvider(t, map[string]any{"namespace": "team"}), writeChart(t, "", template)
+	p, chart := newProvider(t, nil), writeChart(t, "", template)
 	first := p.checkRelease(t, nil, map[string]any{"chart": chart, "compat": "true"})
 	if len(first.Failures) > 0 {
 		t.Fatal(first.Failures)
 	}
-	name := first.Properties["name"].StringValue()
-	if !strings.HasPrefix(name, "web-") || first.Properties["namespace"].StringValue() != "team" ||
-		first.Properties["timeout"].NumberValue() != defaultReleaseTimeout {
-		t.Errorf("got %v", first.Properties)
-	}
-	if got := at(t, first.Properties, `resourceNames["ConfigMap/v1"][0]`); got.StringValue() != "team/"+name+"-conf" {
+	if got := at(t, first.Properties, `resourceNames["ConfigMap/v1"][0]`); got.StringValue() != "team/n-conf" {
 		t.Errorf("got %v", first.Properties["resourceNames"])
 	}
 	again := p.checkRelease(t, first.Properties, map[string]any{"chart": chart, "compat": "true"})
@@ -84,58 +82,33 @@ func TestAReleaseShowsWhatItsChartRenders(t *testing.T) {
 func TestAReleaseOfAnotherNameIsAnotherRelease(t *testing.T) {
 	p, chart := newProvider(t, nil), writeChart(t, "", template)
 	for _, key := range []string{"name", "namespace"} {
-		old := p.checkRelease(t, nil, map[string]any{"chart": chart, "name": "n", "namespace": "s"}).Properties
-		given := map[string]any{"chart": chart, "name": "n", "namespace": "s"}
-		given[key] = "other"
+		old := p.checkRelease(t, nil, map[string]any{"chart": chart}).Properties
+		given := map[string]any{"chart": chart, key: "other"}
 		if diff := p.diff(t, releaseToken, old, p.checkRelease(t, old, given).Properties); diff.DetailedDiff[key].Kind != plugin.DiffUpdateReplace {
 			t.Errorf("%s: got %v", key, diff.DetailedDiff)
 		}
 	}
 }
 
-func TestValuesOfFilesAndProgram(t *testing.T) {
+func TestValuesKeepTheirSecretsAndLoseTheirNulls(t *testing.T) {
 	p, chart := newProvider(t, nil), writeChart(t, "", template)
-	file := func(text string) resource.PropertyValue {
-		made, err := asset.FromText(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resource.NewProperty(made)
-	}
-	news := resource.PropertyMap{
-		"chart": resource.NewProperty(chart), "name": resource.NewProperty("n"),
-		"valueYamlFiles": resource.NewProperty([]resource.PropertyValue{file("a: {p: 1, q: 1}\nb: 1\n"), file("a: {q: 2, r: 2}\n")}),
-		"values": resource.NewPropertyValue(map[string]any{
-			"a": map[string]any{"r": 3}, "password": resource.MakeSecret(resource.NewProperty("hunter2hunter2")), "none": nil,
-		}),
-	}
-	checked := p.check(t, releaseToken, nil, news)
+	checked := p.checkRelease(t, nil, map[string]any{"chart": chart, "values": map[string]any{
+		"a": map[string]any{"r": 3, "none": nil}, "password": resource.MakeSecret(resource.NewProperty("hunter2hunter2")), "none": nil,
+	}})
 	if len(checked.Failures) > 0 {
 		t.Fatal(checked.Failures)
 	}
 	got := checked.Properties["values"].ObjectValue()
-	if !got["password"].IsSecret() || got["none"].HasValue() || got["b"].NumberValue() != 1 {
+	if !got["password"].IsSecret() || got["none"].HasValue() || got["a"].ObjectValue()["r"].NumberValue() != 3 ||
+		len(got["a"].ObjectValue()) != 1 {
 		t.Errorf("got %v", got)
-	}
-	for key, want := range map[resource.PropertyKey]float64{"p": 1, "q": 2, "r": 3} {
-		if got["a"].ObjectValue()[key].NumberValue() != want {
-			t.Errorf("a.%s: got %v, want %v", key, got["a"], want)
-		}
-	}
-	if _, kept := checked.Properties["valueYamlFiles"]; kept {
-		t.Error("the files are kept beside what was merged from them")
-	}
-	news["values"] = resource.NewPropertyValue(map[string]any{"a": nil})
-	news["allowNullValues"] = resource.NewProperty(true)
-	if kept, err := values(news, true); err != nil || kept["a"] != nil {
-		t.Errorf("got %v, %v", kept, err)
 	}
 }
 
 func TestAReleaseWithUnknownValuesIsNotRendered(t *testing.T) {
 	p := newProvider(t, nil)
-	checked := p.check(t, releaseToken, nil, resource.PropertyMap{
-		"chart": resource.NewProperty("./not/there/yet"), "values": resource.MakeComputed(resource.NewProperty("")),
+	checked := p.checkRelease(t, nil, map[string]any{
+		"chart": "./not/there/yet", "values": resource.MakeComputed(resource.NewProperty("")),
 	})
 	if len(checked.Failures) > 0 || !checked.Properties["checksum"].IsComputed() || !checked.Properties["resourceNames"].IsComputed() {
 		t.Errorf("got %v", checked)
@@ -153,18 +126,17 @@ func TestWhatIsWrongWithAReleaseIsToldBeforeAnythingIsDone(t *testing.T) {
 		news map[string]any
 		want string
 	}{
-		"no chart":        {map[string]any{}, "missing required property"},
-		"no such path":    {map[string]any{"chart": "./nowhere"}, `path "./nowhere" not found`},
-		"not a chart":     {map[string]any{"chart": t.TempDir()}, "a directory without Chart.yaml"},
-		"not installable": {map[string]any{"chart": writeChart(t, "type: library\n", template)}, "a chart of type library"},
+		"no chart":     {map[string]any{}, "missing required property"},
+		"no such path": {map[string]any{"chart": "./nowhere"}, `path "./nowhere" not found`},
+		"not a chart":  {map[string]any{"chart": t.TempDir()}, "a directory without Chart.yaml"},
 		"dependency": {map[string]any{"chart": writeChart(t, "dependencies: [{name: redis, version: 1.x.x, repository: file://../redis}]\n", template)},
-			"redis. Set dependencyUpdate"},
+			"redis. Run helm dependency build"},
 		"template": {map[string]any{"chart": writeChart(t, "", `{{ fail (printf "no %s" .Values.password) }}`), "values": map[string]any{"password": secret}},
 			"no [secret]"},
 		"not YAML":      {map[string]any{"chart": writeChart(t, "", "kind: {{ `{` }}")}, "Check the chart's name"},
 		"unknown input": {map[string]any{"chart": "c", "valeus": 1}, "did you mean values?"},
-		"not performed": {map[string]any{"chart": "c", "manifest": map[string]any{"a": 1}}, "does not perform this property"},
-		"file":          {map[string]any{"chart": "c", "valueYamlFiles": []any{"values.yaml"}}, "valueYamlFiles[0]: expected an asset"},
+		"not performed": {map[string]any{"chart": "c", "atomic": true}, "does not perform this property"},
+		"no timeout":    {map[string]any{"chart": "c", "timeout": nil}, "no value of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failures := p.checkRelease(t, nil, c.news).Failures
@@ -178,12 +150,12 @@ func TestWhatIsWrongWithAReleaseIsToldBeforeAnythingIsDone(t *testing.T) {
 func TestAReleaseOnAClusterThatIsAwayNamesIt(t *testing.T) {
 	server := newAPI(t)
 	p := newProvider(t, map[string]any{"kubeconfig": server.kubeconfig()})
-	news := p.checkRelease(t, nil, map[string]any{"chart": writeChart(t, "", template), "name": "n"}).Properties
+	news := p.checkRelease(t, nil, map[string]any{"chart": writeChart(t, "", template)}).Properties
 	server.Close()
 	_, createErr := p.create(t, releaseToken, news, false)
-	_, deleteErr := p.Delete(t.Context(), plugin.DeleteRequest{URN: urn(releaseToken), Type: releaseToken, ID: "default/n", Inputs: news})
+	_, deleteErr := p.Delete(t.Context(), plugin.DeleteRequest{URN: urn(releaseToken), Type: releaseToken, ID: "team/n", Inputs: news})
 	for _, err := range []error{createErr, deleteErr} {
-		if err == nil || !strings.Contains(err.Error(), "Release default/n") || !strings.Contains(err.Error(), server.URL) {
+		if err == nil || !strings.Contains(err.Error(), "Release team/n") || !strings.Contains(err.Error(), server.URL) {
 			t.Errorf("got %v", err)
 		}
 	}

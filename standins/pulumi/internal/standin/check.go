@@ -154,42 +154,29 @@ func (c *checker) result(inputs resource.PropertyMap) []plugin.CheckFailure {
 	return failures
 }
 
-// notPerformed fails every input at one of these paths: the official provider has it, the stand-in has not.
-func (c *checker) notPerformed(inputs resource.PropertyMap, paths []string) {
-	for _, path := range paths {
-		for _, hit := range find(resource.NewProperty(inputs), strings.Split(path, "."), "") {
-			c.fail(hit, "the lab's stand-in for %s does not perform this property; the official plugin does "+
+// onlyPerformed fails every input below a value that is not at one of these paths: the official provider has it, the
+// stand-in has not. Items of a list have their list's path; `shown` has their numbers as well.
+func (c *checker) onlyPerformed(shown, path string, value resource.PropertyValue, performed []string) {
+	value = Plain(value)
+	if value.IsArray() {
+		for i, item := range value.ArrayValue() {
+			c.onlyPerformed(fmt.Sprintf("%s[%d]", shown, i), path, item, performed)
+		}
+	}
+	if !value.IsObject() {
+		return
+	}
+	for _, key := range value.ObjectValue().StableKeys() {
+		at, name := join(shown, string(key)), join(path, string(key))
+		switch {
+		case slices.Contains(performed, name):
+		case slices.ContainsFunc(performed, func(known string) bool { return strings.HasPrefix(known, name+".") }):
+			c.onlyPerformed(at, name, value.ObjectValue()[key], performed)
+		default:
+			c.fail(at, "the lab's stand-in for %s does not perform this property; the official plugin does "+
 				"(put it in ~/.pulumi/plugins or on PATH, and the lab uses it)", c.plugin)
 		}
 	}
-}
-
-// find lists where a value is set below the steps; arrays on the way are looked through.
-func find(value resource.PropertyValue, steps []string, at string) []string {
-	value = Plain(value)
-	if value.IsArray() {
-		var hits []string
-		for i, item := range value.ArrayValue() {
-			hits = append(hits, find(item, steps, fmt.Sprintf("%s[%d]", at, i))...)
-		}
-		if len(steps) > 0 {
-			return hits
-		}
-	}
-	if len(steps) == 0 {
-		if value.HasValue() || value.ContainsUnknowns() {
-			return []string{at}
-		}
-		return nil
-	}
-	if !value.IsObject() {
-		return nil
-	}
-	next, ok := value.ObjectValue()[resource.PropertyKey(steps[0])]
-	if !ok {
-		return nil
-	}
-	return find(next, steps[1:], join(at, steps[0]))
 }
 
 // unmarked is the property without its own secret mark, for a value that is marked already.

@@ -30,7 +30,7 @@ func (p *Provider) Check(_ context.Context, req plugin.CheckRequest) (plugin.Che
 	if performed.Check != nil && len(check.failures) == 0 {
 		check.failures = performed.Check(known(PlainMap(inputs)))
 	}
-	check.notPerformed(inputs, performed.NotPerformed)
+	check.onlyPerformed("", "", resource.NewProperty(inputs), performed.Performed)
 	if performed.Autonamed {
 		if err := autoname(inputs, req); err != nil {
 			return plugin.CheckResponse{}, err
@@ -179,7 +179,7 @@ func (p *Provider) CheckConfig(
 	if p.pkg.CheckConfig != nil && len(check.failures) == 0 && !checked.ContainsUnknowns() {
 		check.failures = p.pkg.CheckConfig(PlainMap(checked))
 	}
-	check.notPerformed(checked, p.pkg.ConfigNotPerformed)
+	check.onlyPerformed("", "", resource.NewProperty(checked), p.pkg.ConfigPerformed)
 	// The engine wants the configuration back in its own form; only defaults are added.
 	inputs := req.News.Copy()
 	for key, value := range checked {

@@ -16,8 +16,8 @@ type Package struct {
 	Schema []byte
 	// Resources by type token; each must be in the schema.
 	Resources map[string]*Resource
-	// ConfigNotPerformed lists paths of the provider's configuration that are refused.
-	ConfigNotPerformed []string
+	// ConfigPerformed lists paths of the provider's configuration that are performed; the rest of it is refused by name.
+	ConfigPerformed []string
 	// CheckConfig returns what is wrong with a configuration that fits the schema and has no unknown values.
 	CheckConfig func(config resource.PropertyMap) []plugin.CheckFailure
 	// Configure takes the configuration; it must not touch the network.
@@ -26,8 +26,8 @@ type Package struct {
 
 // Resource performs one resource type. Property maps here are plain: without secret marks, which the harness keeps.
 type Resource struct {
-	// NotPerformed lists paths of inputs that the official provider has and this stand-in refuses.
-	NotPerformed []string
+	// Performed lists paths of inputs that are performed; what else the official provider has is refused by name.
+	Performed []string
 	// Shown lists inputs that an error may tell although they are in something secret, such as where a connection goes.
 	Shown []string
 	// Autonamed resources get a `name` from the resource's own when none is given.

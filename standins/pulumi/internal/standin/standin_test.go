@@ -49,8 +49,11 @@ var thingURN = resource.NewURN("dev", "project", "", thing, "web")
 
 func newProvider(t *testing.T, performed *Resource) *Provider {
 	t.Helper()
+	if performed.Performed == nil {
+		performed.Performed = []string{"name", "size", "token", "mode", "link", "tags", "anything", "settings"}
+	}
 	provider, err := New(&Package{
-		Version: "1.2.3", Schema: []byte(testSchema), ConfigNotPerformed: []string{"proxy"},
+		Version: "1.2.3", Schema: []byte(testSchema), ConfigPerformed: []string{"host", "auth"},
 		Resources: map[string]*Resource{thing: performed},
 	}, nil)
 	if err != nil {
@@ -96,24 +99,25 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		news resource.PropertyMap
 		want []string
 	}{
-		"missing":            {inputs(map[string]any{}), []string{"link: missing required property"}},
-		"missing nested":     {inputs(map[string]any{"link": map[string]any{}}), []string{"link.host: missing required property"}},
-		"unknown":            {inputs(link(map[string]any{"sise": 1})), []string{"sise: unknown property (did you mean size?)", "allowed: anything"}},
-		"unknown, none near": {inputs(link(map[string]any{"zzzzzzzz": 1})), []string{"zzzzzzzz: unknown property; allowed"}},
-		"unknown nested":     {inputs(map[string]any{"link": map[string]any{"host": "h", "prt": 1}}), []string{"link.prt: unknown property (did you mean port?)"}},
-		"wrong type":         {inputs(link(map[string]any{"size": "big"})), []string{"size: expected integer, got string"}},
-		"not whole":          {inputs(link(map[string]any{"size": 1.5})), []string{"size: expected integer, got 1.5"}},
-		"wrong item":         {inputs(link(map[string]any{"tags": []any{"a", 2}})), []string{"tags[1]: expected string, got number"}},
-		"wrong entry":        {inputs(link(map[string]any{"settings": map[string]any{"a": true}})), []string{"settings.a: expected string, got bool"}},
-		"enum":               {inputs(link(map[string]any{"mode": "medium"})), []string{"mode: got medium, allowed: fast, slow"}},
-		"not performed":      {inputs(link(map[string]any{"extra": "x"})), []string{"extra: the lab's stand-in for pulumi-resource-test does not perform", "official plugin does"}},
-		"own check":          {inputs(link(map[string]any{"size": 99})), []string{"size: too big"}},
-		"all at once":        {inputs(link(map[string]any{"size": 99, "extra": "x"})), []string{"size: too big", "extra: the lab's"}},
-		"secret enum":        {resource.PropertyMap{"link": inputs(link(nil))["link"], "mode": secretValue}, []string{": mode: got [secret], allowed"}},
-		"secret, unknown":    {resource.PropertyMap{"link": inputs(link(nil))["link"], "toke": secretValue}, []string{": toke: unknown property (did you mean token?)"}},
+		"missing":               {inputs(map[string]any{}), []string{"link: missing required property"}},
+		"missing nested":        {inputs(map[string]any{"link": map[string]any{}}), []string{"link.host: missing required property"}},
+		"unknown":               {inputs(link(map[string]any{"sise": 1})), []string{"sise: unknown property (did you mean size?)", "allowed: anything"}},
+		"unknown, none near":    {inputs(link(map[string]any{"zzzzzzzz": 1})), []string{"zzzzzzzz: unknown property; allowed"}},
+		"unknown nested":        {inputs(map[string]any{"link": map[string]any{"host": "h", "prt": 1}}), []string{"link.prt: unknown property (did you mean port?)"}},
+		"wrong type":            {inputs(link(map[string]any{"size": "big"})), []string{"size: expected integer, got string"}},
+		"not whole":             {inputs(link(map[string]any{"size": 1.5})), []string{"size: expected integer, got 1.5"}},
+		"wrong item":            {inputs(link(map[string]any{"tags": []any{"a", 2}})), []string{"tags[1]: expected string, got number"}},
+		"wrong entry":           {inputs(link(map[string]any{"settings": map[string]any{"a": true}})), []string{"settings.a: expected string, got bool"}},
+		"enum":                  {inputs(link(map[string]any{"mode": "medium"})), []string{"mode: got medium, allowed: fast, slow"}},
+		"not performed":         {inputs(link(map[string]any{"extra": "x"})), []string{"extra: the lab's stand-in for pulumi-resource-test does not perform", "official plugin does"}},
+		"nested, not performed": {inputs(map[string]any{"link": map[string]any{"host": "h", "path": "p"}}), []string{"link.path: the lab's"}},
+		"own check":             {inputs(link(map[string]any{"size": 99})), []string{"size: too big"}},
+		"all at once":           {inputs(link(map[string]any{"size": 99, "extra": "x"})), []string{"size: too big", "extra: the lab's"}},
+		"secret enum":           {resource.PropertyMap{"link": inputs(link(nil))["link"], "mode": secretValue}, []string{": mode: got [secret], allowed"}},
+		"secret, unknown":       {resource.PropertyMap{"link": inputs(link(nil))["link"], "toke": secretValue}, []string{": toke: unknown property (did you mean token?)"}},
 	}
 	performed := &Resource{
-		NotPerformed: []string{"extra"},
+		Performed: []string{"size", "mode", "link.host", "link.port", "tags", "settings"},
 		Check: func(given resource.PropertyMap) []plugin.CheckFailure {
 			if size, ok := given["size"]; ok && size.NumberValue() > 10 {
 				return []plugin.CheckFailure{{Property: "size", Reason: "too big"}}

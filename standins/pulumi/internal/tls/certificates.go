@@ -14,7 +14,6 @@ import (
 	"maps"
 	"math/big"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,48 +27,22 @@ import (
 // now is the clock; tests move it.
 var now = time.Now
 
+// The uses that the program asks for; RFC 5280 has more.
 var keyUsages = map[string]x509.KeyUsage{
-	"digital_signature":  x509.KeyUsageDigitalSignature,
-	"content_commitment": x509.KeyUsageContentCommitment,
-	"key_encipherment":   x509.KeyUsageKeyEncipherment,
-	"data_encipherment":  x509.KeyUsageDataEncipherment,
-	"key_agreement":      x509.KeyUsageKeyAgreement,
-	"cert_signing":       x509.KeyUsageCertSign,
-	"crl_signing":        x509.KeyUsageCRLSign,
-	"encipher_only":      x509.KeyUsageEncipherOnly,
-	"decipher_only":      x509.KeyUsageDecipherOnly,
+	"digital_signature": x509.KeyUsageDigitalSignature,
+	"cert_signing":      x509.KeyUsageCertSign,
+	"crl_signing":       x509.KeyUsageCRLSign,
+	"key_encipherment":  x509.KeyUsageKeyEncipherment,
 }
 
 var extendedKeyUsages = map[string]x509.ExtKeyUsage{
-	"any_extended":                      x509.ExtKeyUsageAny,
-	"server_auth":                       x509.ExtKeyUsageServerAuth,
-	"client_auth":                       x509.ExtKeyUsageClientAuth,
-	"code_signing":                      x509.ExtKeyUsageCodeSigning,
-	"email_protection":                  x509.ExtKeyUsageEmailProtection,
-	"ipsec_end_system":                  x509.ExtKeyUsageIPSECEndSystem,
-	"ipsec_tunnel":                      x509.ExtKeyUsageIPSECTunnel,
-	"ipsec_user":                        x509.ExtKeyUsageIPSECUser,
-	"timestamping":                      x509.ExtKeyUsageTimeStamping,
-	"ocsp_signing":                      x509.ExtKeyUsageOCSPSigning,
-	"microsoft_server_gated_crypto":     x509.ExtKeyUsageMicrosoftServerGatedCrypto,
-	"netscape_server_gated_crypto":      x509.ExtKeyUsageNetscapeServerGatedCrypto,
-	"microsoft_commercial_code_signing": x509.ExtKeyUsageMicrosoftCommercialCodeSigning,
-	"microsoft_kernel_code_signing":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
+	"server_auth": x509.ExtKeyUsageServerAuth,
+	"client_auth": x509.ExtKeyUsageClientAuth,
 }
 
-var emailAddressOID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
-
 type subject struct {
-	CommonName         string   `json:"commonName"`
-	Country            string   `json:"country"`
-	EmailAddress       string   `json:"emailAddress"`
-	Locality           string   `json:"locality"`
-	Organization       string   `json:"organization"`
-	OrganizationalUnit string   `json:"organizationalUnit"`
-	PostalCode         string   `json:"postalCode"`
-	Province           string   `json:"province"`
-	SerialNumber       string   `json:"serialNumber"`
-	StreetAddresses    []string `json:"streetAddresses"`
+	CommonName   string `json:"commonName"`
+	Organization string `json:"organization"`
 }
 
 // requestInputs are whom a certificate is for.
@@ -78,7 +51,6 @@ type requestInputs struct {
 	Subject       subject  `json:"subject"`
 	DNSNames      []string `json:"dnsNames"`
 	IPAddresses   []string `json:"ipAddresses"`
-	URIs          []string `json:"uris"`
 }
 
 // certificateInputs are what a certificate says beside that.
@@ -87,14 +59,13 @@ type certificateInputs struct {
 	ValidityPeriodHours int      `json:"validityPeriodHours"`
 	EarlyRenewalHours   int      `json:"earlyRenewalHours"`
 	IsCACertificate     bool     `json:"isCaCertificate"`
-	MaxPathLength       int      `json:"maxPathLength"`
 	SetSubjectKeyID     bool     `json:"setSubjectKeyId"`
-	SetAuthorityKeyID   bool     `json:"setAuthorityKeyId"`
 }
 
 type selfSignedInputs struct {
-	requestInputs
 	certificateInputs
+	PrivateKeyPem string  `json:"privateKeyPem"`
+	Subject       subject `json:"subject"`
 }
 
 type locallySignedInputs struct {
@@ -124,11 +95,6 @@ func checkNames(inputs resource.PropertyMap) []plugin.CheckFailure {
 			failures = append(failures, plugin.CheckFailure{
 				Property: "ipAddresses", Reason: fmt.Sprintf("%q is not an IP address", address),
 			})
-		}
-	}
-	for _, uri := range names.URIs {
-		if _, err := url.Parse(uri); err != nil {
-			failures = append(failures, plugin.CheckFailure{Property: "uris", Reason: err.Error()})
 		}
 	}
 	return failures
@@ -162,48 +128,24 @@ func checkCertificate(inputs resource.PropertyMap) []plugin.CheckFailure {
 }
 
 func (s subject) name() pkix.Name {
-	list := func(value string) []string {
-		if value == "" {
-			return nil
-		}
-		return []string{value}
-	}
-	name := pkix.Name{
-		CommonName:         s.CommonName,
-		SerialNumber:       s.SerialNumber,
-		Country:            list(s.Country),
-		Locality:           list(s.Locality),
-		Organization:       list(s.Organization),
-		OrganizationalUnit: list(s.OrganizationalUnit),
-		PostalCode:         list(s.PostalCode),
-		Province:           list(s.Province),
-		StreetAddress:      s.StreetAddresses,
-	}
-	if s.EmailAddress != "" {
-		name.ExtraNames = []pkix.AttributeTypeAndValue{{Type: emailAddressOID, Value: s.EmailAddress}}
+	name := pkix.Name{CommonName: s.CommonName}
+	if s.Organization != "" {
+		name.Organization = []string{s.Organization}
 	}
 	return name
 }
 
-// names parses the alternative names; Check has refused bad ones already, except those that were unknown then.
-func (r requestInputs) names() ([]net.IP, []*url.URL, error) {
+// addresses parses the alternative names; Check has refused bad ones already, except those that were unknown then.
+func (r requestInputs) addresses() ([]net.IP, error) {
 	var addresses []net.IP
 	for _, text := range r.IPAddresses {
 		address := net.ParseIP(text)
 		if address == nil {
-			return nil, nil, fmt.Errorf("ipAddresses: %q is not an IP address", text)
+			return nil, fmt.Errorf("ipAddresses: %q is not an IP address", text)
 		}
 		addresses = append(addresses, address)
 	}
-	var uris []*url.URL
-	for _, text := range r.URIs {
-		uri, err := url.Parse(text)
-		if err != nil {
-			return nil, nil, fmt.Errorf("uris: %w", err)
-		}
-		uris = append(uris, uri)
-	}
-	return addresses, uris, nil
+	return addresses, nil
 }
 
 func createRequest(_ context.Context, call *standin.Call) (string, resource.PropertyMap, error) {
@@ -215,12 +157,12 @@ func createRequest(_ context.Context, call *standin.Call) (string, resource.Prop
 	if err != nil {
 		return "", nil, fmt.Errorf("privateKeyPem: %w", err)
 	}
-	addresses, uris, err := inputs.names()
+	addresses, err := inputs.addresses()
 	if err != nil {
 		return "", nil, err
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: inputs.Subject.name(), DNSNames: inputs.DNSNames, IPAddresses: addresses, URIs: uris,
+		Subject: inputs.Subject.name(), DNSNames: inputs.DNSNames, IPAddresses: addresses,
 	}, key)
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot make the certificate request: %w", err)
@@ -241,13 +183,7 @@ func createSelfSigned(_ context.Context, call *standin.Call) (string, resource.P
 	if err != nil {
 		return "", nil, fmt.Errorf("privateKeyPem: %w", err)
 	}
-	addresses, uris, err := inputs.names()
-	if err != nil {
-		return "", nil, err
-	}
-	template := &x509.Certificate{
-		Subject: inputs.Subject.name(), DNSNames: inputs.DNSNames, IPAddresses: addresses, URIs: uris,
-	}
+	template := &x509.Certificate{Subject: inputs.Subject.name()}
 	id, outputs, err := issue(inputs.certificateInputs, template, template, key.Public(), key)
 	if err != nil {
 		return "", nil, err
@@ -282,7 +218,7 @@ func createLocallySigned(ctx context.Context, call *standin.Call) (string, resou
 		call.Warn(ctx, "caCertPem is not a certificate authority's: clients will not accept what it signs")
 	}
 	template := &x509.Certificate{
-		Subject: request.Subject, DNSNames: request.DNSNames, IPAddresses: request.IPAddresses, URIs: request.URIs,
+		Subject: request.Subject, DNSNames: request.DNSNames, IPAddresses: request.IPAddresses,
 	}
 	id, outputs, err := issue(inputs.certificateInputs, template, ca, request.PublicKey, caKey)
 	if err != nil {
@@ -329,21 +265,11 @@ func issue(
 				"subject: a certificate authority needs at least one name in its subject, such as commonName")
 		}
 		template.IsCA = true
-		if inputs.MaxPathLength >= 0 {
-			template.MaxPathLen, template.MaxPathLenZero = inputs.MaxPathLength, inputs.MaxPathLength == 0
-		}
 	}
 	if inputs.IsCACertificate || inputs.SetSubjectKeyID {
 		if template.SubjectKeyId, err = subjectKeyID(public); err != nil {
 			return "", certificateOutputs{}, fmt.Errorf("cannot make the subject key identifier: %w", err)
 		}
-	}
-	if inputs.SetAuthorityKeyID {
-		if len(parent.SubjectKeyId) == 0 {
-			return "", certificateOutputs{}, errors.New("setAuthorityKeyId: the certificate has no subject key identifier " +
-				"to take it from; set setSubjectKeyId too")
-		}
-		template.AuthorityKeyId = parent.SubjectKeyId
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
 	if err != nil {

@@ -4,9 +4,9 @@ package tls
 
 import (
 	_ "embed"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"auto-devops/standins/pulumi/internal/standin"
 )
@@ -19,11 +19,10 @@ func Package() *standin.Package {
 	return &standin.Package{
 		Version: "5.6.2",
 		Schema:  schema,
-		// No data source that would use a proxy is performed.
-		ConfigNotPerformed: []string{"proxy"},
 		Resources: map[string]*standin.Resource{
 			"tls:index/privateKey:PrivateKey": {
-				InPlace: []string{},
+				Performed: strings.Fields("algorithm ecdsaCurve rsaBits"),
+				InPlace:   []string{},
 				Defaults: resource.PropertyMap{
 					"ecdsaCurve": resource.NewProperty("P224"), "rsaBits": resource.NewProperty(2048.0),
 				},
@@ -31,24 +30,27 @@ func Package() *standin.Package {
 				Create: createKey,
 			},
 			"tls:index/certRequest:CertRequest": {
-				InPlace: []string{},
-				Check:   checkNames,
-				Create:  createRequest,
+				Performed: strings.Fields("dnsNames ipAddresses privateKeyPem subject.commonName subject.organization"),
+				InPlace:   []string{},
+				Check:     checkNames,
+				Create:    createRequest,
 			},
 			"tls:index/selfSignedCert:SelfSignedCert": {
+				Performed: strings.Fields("allowedUses isCaCertificate privateKeyPem setSubjectKeyId subject.commonName " +
+					"subject.organization validityPeriodHours"),
 				InPlace: renewalInputs,
 				Defaults: certificateDefaults(resource.PropertyMap{
 					"setAuthorityKeyId": resource.NewProperty(false),
 				}),
-				Check: func(inputs resource.PropertyMap) []plugin.CheckFailure {
-					return append(checkNames(inputs), checkCertificate(inputs)...)
-				},
+				Check:  checkCertificate,
 				Diff:   diffRenewal,
 				Create: createSelfSigned,
 				Read:   readCertificate,
 				Update: updateCertificate,
 			},
 			"tls:index/locallySignedCert:LocallySignedCert": {
+				Performed: strings.Fields("allowedUses caCertPem caPrivateKeyPem certRequestPem earlyRenewalHours setSubjectKeyId " +
+					"validityPeriodHours"),
 				InPlace:  renewalInputs,
 				Defaults: certificateDefaults(nil),
 				Check:    checkCertificate,
@@ -64,6 +66,7 @@ func Package() *standin.Package {
 // renewalInputs say when to renew; they are not in the certificate, so a change of them issues none.
 var renewalInputs = []string{"earlyRenewalHours"}
 
+// certificateDefaults are in the outputs; what of them is not performed has no other value.
 func certificateDefaults(more resource.PropertyMap) resource.PropertyMap {
 	defaults := resource.PropertyMap{
 		"earlyRenewalHours": resource.NewProperty(0.0),
