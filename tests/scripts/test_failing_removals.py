@@ -95,11 +95,14 @@ CASES = {
     ),
     "a job's container": Case(
         "gitlab_runner/scripts/remove.sh",
-        {"docker": f"case \"$*\" in *'{LABEL}=one'*) echo x ;; 'rm '*) echo '{NO}' >&2; exit 1 ;; esac"},
+        {
+            "dockerd": "",
+            "docker": f"case \"$*\" in *'{LABEL}=one'*) echo x ;; 'rm '*) echo '{NO}' >&2; exit 1 ;; esac",
+        },
         files={f"{STATE}/gitlab-runner-ids": "one\n"},
     ),
     "an engine of jobs that does not answer": Case(
-        "gitlab_runner/scripts/remove.sh", {"docker": "exit 1"}, "docker info to work"
+        "gitlab_runner/scripts/remove.sh", {"dockerd": "", "docker": "exit 1"}, "docker info to work"
     ),
     "an image for jobs": Case(
         "ci_images/scripts/unbuild.sh",
