@@ -38,6 +38,8 @@ MIRROR_KEY = LAB / "mirror/server.key"
 STATE = LAB / "state"
 PASSPHRASE = LAB / "passphrase"
 STACK_CONFIG = LAB / "Pulumi.dev.yaml"
+CA_FILE = CACHE / "ca/dev.crt"
+"""The program's own, from which the gitlab provider reads the stack's CA: of whichever stack `dev` was there last."""
 LOGS = LAB / "logs"
 
 RUN = Path("/run/auto-devops-lab")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ UP = "up"
 _SECONDS_TO_ANSWER = 120
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 _MADE = paths.LAB / "made-by.json"
+_CA_FILE = paths.LAB / "ca.crt"
+"""What the program keeps outside the lab, for as long as the lab is a saved state."""
 # Nothing below them gets into a lab.
 _NO_SOURCES = {"docs", "tests", "bench", "examples"}
 
@@ -182,6 +185,7 @@ def _save(log: StepLog, name: str, running: tuple[str, ...], answers: list[str])
         copy=f"{name}.{now.strftime('%Y%m%d%H%M%S%f')}",
         **made,
     )
+    _copy_or_remove(paths.CA_FILE, _CA_FILE)
     if storage.copies_in_a_moment():
         storage.save(log, state.copy)
     else:
@@ -207,10 +211,20 @@ def _power_off(log: StepLog) -> str:
 def _load(log: StepLog, state: State) -> str:
     started = time.monotonic()
     storage.load(log, state.copy)
+    # `pulumi destroy` does not write it (docs/operations.md), and another stack of that name may have.
+    _copy_or_remove(_CA_FILE, paths.CA_FILE)
     # Those of an earlier run that was interrupted, while other files were in place.
     engine.remove_cgroups(log)
     log.write(f"replaced in {time.monotonic() - started:.1f} s")
     return f"as of {state.saved}" + ("" if storage.copies_in_a_moment() else ", every file copied")
+
+
+def _copy_or_remove(file: Path, copy: Path) -> None:
+    """Make `copy` be like `file`, also where there is none."""
+    copy.unlink(missing_ok=True)
+    if file.exists():
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy(file, copy)
 
 
 def _remove_unnamed(log: StepLog) -> None:
