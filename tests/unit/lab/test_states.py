@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab import base, originals, paths, states
+from lab import base, engine, originals, paths, states, storage
 from lab.states import State
-from lab.steps import LabError
+from lab.steps import LabError, StepLog
 
 KEPT = State(
     name="up",
@@ -135,3 +135,39 @@ def test_another_base_image_changes_the_key(repository: Path, monkeypatch: pytes
     before = states.sources_key()
     monkeypatch.setattr(base, "tag", lambda: "base:2")
     assert states.sources_key() != before
+
+
+def test_a_state_has_the_ca_file_of_its_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's file is outside the lab, and a later stack `dev` writes its own."""
+    log = StepLog(tmp_path / "log")
+    monkeypatch.setattr(paths, "CA_FILE", tmp_path / "home/ca/dev.crt")
+    monkeypatch.setattr(states, "_CA_FILE", tmp_path / "lab/ca.crt")
+    copies: dict[str, str | None] = {}
+
+    def content(file: Path) -> str | None:
+        return file.read_text() if file.exists() else None
+
+    def save(_: StepLog, copy: str) -> None:
+        copies[copy] = content(states._CA_FILE)
+
+    def load(_: StepLog, copy: str) -> None:
+        states._CA_FILE.unlink(missing_ok=True)
+        if (saved := copies[copy]) is not None:
+            states._CA_FILE.write_text(saved)
+
+    monkeypatch.setattr(states, "sources_key", lambda: "key")
+    monkeypatch.setattr(storage, "save", save)
+    monkeypatch.setattr(storage, "load", load)
+    monkeypatch.setattr(storage, "copies_in_a_moment", lambda: True)
+    monkeypatch.setattr(storage, "keep_only", lambda *_: None)
+    monkeypatch.setattr(engine, "remove_cgroups", lambda _: None)
+    (tmp_path / "lab").mkdir()
+    states._save(log, "bare", (), [])
+    paths.CA_FILE.parent.mkdir(parents=True)
+    paths.CA_FILE.write_text("the first stack's")
+    states._save(log, "up", (), [])
+    paths.CA_FILE.write_text("a later stack's")
+    states._load(log, states.find("up"))
+    assert content(paths.CA_FILE) == "the first stack's"
+    states._load(log, states.find("bare"))
+    assert content(paths.CA_FILE) is None
