@@ -6,16 +6,17 @@ import json
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import machines, paths, stack
+from lab import machines, paths, stack, tools
 from lab.inventory import CHROMEDRIVER_PORT, WORKSTATION
 from lab.inventory import machine as machine_called
 
@@ -106,6 +107,29 @@ class Lab:
     def pulumi(self, *arguments: str) -> Result:
         """`pulumi` on stack dev."""
         return run(stack.command(arguments), env=stack.environment(), timeout=1800)
+
+    def interrupted(self, when: Callable[[str], bool]) -> None:
+        """`pulumi up`, ended as a power cut of the workstation ends it once `when` holds for what it has printed last.
+
+        Neither Pulumi nor its plugins can say goodbye; left alone, those notice it within minutes.
+        """
+        run = subprocess.Popen(
+            stack.command(["up", "--yes", "--skip-preview"]),
+            cwd=ROOT,
+            env={**os.environ, **stack.environment()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert run.stdout is not None
+        met = any(when(line) for line in run.stdout)
+        for pid in (run.pid, *tools.processes()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        run.wait()
+        assert met, "the run ended before that"
+        eventually("the end of pulumi's plugins", lambda: not tools.processes(), 10)
 
     def up(self) -> Result:
         """`pulumi up`, whatever comes of it."""

@@ -53,7 +53,7 @@ def test_an_unreachable_mirror_is_told(lab: Lab, bare: object) -> None:
 
 @pytest.mark.full
 def test_a_taken_port_is_told(lab: Lab, bare: object) -> None:
-    lab.on(NODE, "systemd-run --unit squatter systemd-socket-activate -l 10250 /bin/cat").succeeded()
+    lab.on(NODE, "systemd-run --unit squatter systemd-socket-activate --accept -l 10250 /bin/cat").succeeded()
     try:
         output = refused_as_worker(lab)
     finally:

@@ -51,7 +51,7 @@ func Package() *standin.Package {
 			},
 			"docker:index/container:Container": {
 				Performed: strings.Fields("destroyGraceSeconds dns envs healthcheck.interval healthcheck.retries healthcheck.tests " +
-					"healthcheck.timeout hostname image logOpts name networksAdvanced.aliases networksAdvanced.name ports.external " +
+					"healthcheck.timeout hostname image logDriver logOpts name networksAdvanced.aliases networksAdvanced.name ports.external " +
 					"ports.internal restart shmSize stopTimeout uploads.content uploads.file uploads.permissions volumes.containerPath " +
 					"volumes.hostPath volumes.volumeName wait waitTimeout"),
 				Autonamed: true,

@@ -270,7 +270,7 @@ func TestContainerRequests(t *testing.T) {
 		},
 		"networksAdvanced": []any{map[string]any{"name": "net", "aliases": []any{"registry"}}},
 		"healthcheck":      map[string]any{"tests": []any{"CMD", "true"}, "interval": "10s", "retries": 2},
-		"logOpts":          map[string]any{"max-size": "1m"}, "dns": []any{"10.0.0.53"},
+		"logDriver":        "json-file", "logOpts": map[string]any{"max-size": "1m"}, "dns": []any{"10.0.0.53"},
 	})
 	config := engine.bodies["POST /containers/create"]
 	host := config["HostConfig"]
@@ -285,7 +285,7 @@ func TestContainerRequests(t *testing.T) {
 		"Binds":                []string{"data:/data:rw", "/etc/x:/x:rw"},
 		"PortBindings/443|tcp": []any{map[string]any{"HostIp": "", "HostPort": "8443"}},
 		"RestartPolicy":        map[string]any{"MaximumRetryCount": 0, "Name": "always"},
-		"LogConfig":            map[string]any{"Config": map[string]any{"max-size": "1m"}, "Type": ""},
+		"LogConfig":            map[string]any{"Config": map[string]any{"max-size": "1m"}, "Type": "json-file"},
 		"Dns":                  []string{"10.0.0.53"}, "ShmSize": 32 * mebibyte, "NetworkMode": "bridge",
 	} {
 		want(t, host, path, expected)

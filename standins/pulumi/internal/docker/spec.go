@@ -34,6 +34,7 @@ type containerInputs struct {
 	NetworkMode string            `json:"networkMode"`
 	DNS         []string          `json:"dns"`
 	Restart     string            `json:"restart"`
+	LogDriver   string            `json:"logDriver"`
 	LogOpts     map[string]string `json:"logOpts"`
 	ShmSize     int64             `json:"shmSize"`
 
@@ -160,7 +161,7 @@ func (c *containerInputs) hostConfig() *container.HostConfig {
 	config := &container.HostConfig{
 		RestartPolicy: c.restartPolicy(), NetworkMode: container.NetworkMode(c.NetworkMode),
 		DNS: c.DNS, ShmSize: c.ShmSize * mebibyte,
-		LogConfig:    container.LogConfig{Config: c.LogOpts},
+		LogConfig:    container.LogConfig{Type: c.LogDriver, Config: c.LogOpts},
 		PortBindings: nat.PortMap{},
 	}
 	for _, p := range c.Ports {
