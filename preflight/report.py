@@ -39,6 +39,11 @@ def table(found: Sequence[Finding], width: int, *, color: bool = False) -> str:
     lines: list[str] = []
     if told:
         widths = [max(len(heading), share * width // 120) for heading, share in zip(HEADINGS, SHARES, strict=True)]
+        # Hosts and machines in one piece: they are what is looked for.
+        names = [(finding.machine, finding.what) for finding in told]
+        for column in range(2):
+            words = (word for cells in names for word in cells[column].split())
+            widths[column] = max(widths[column], *map(len, words))
         lines += [_row(HEADINGS, widths)[0].rstrip(), "-" * min(width, sum(widths) + 2 * len(widths))]
     for finding in told:
         level = "" if finding.level == "refused" else " (warning)"

@@ -22,7 +22,8 @@ def package(name: str, install: str = "dpkg -i") -> str:
 
 def listener(where: str) -> str:
     """A line by which somebody's service listens there, and goes on when it is called: the preflight does."""
-    return f"systemd-run --quiet --unit theirs-{where.rpartition(':')[2]} systemd-socket-activate --accept -l {where} /bin/cat"
+    unit = f"theirs-{where.rpartition(':')[2]}"
+    return f"systemd-run --quiet --unit {unit} systemd-socket-activate --accept -l {where} /bin/cat"
 
 
 def file(path: str, text: str = "theirs\n") -> str:

@@ -43,6 +43,7 @@ def test_two_changes_pushed_at_once_both_arrive(lab: Lab, dev: Person) -> None:
 
 @pytest.mark.parametrize("project", ["demo/custom", pytest.param("demo/auto", marks=pytest.mark.full)])
 def test_a_failing_test_stops_it_and_the_old_answer_stays(lab: Lab, dev: Person, project: str) -> None:
+    eventually(f"an answer of {project}", lambda: '"message"' in ping(lab, project), 120)
     before = ping(lab, project)
     directory = dev.clones(project)
     sha = dev.pushes(directory, 'sed -i \'s/"world"/"nobody"/\' router.go', "An answer that the test does not expect")

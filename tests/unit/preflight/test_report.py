@@ -30,6 +30,12 @@ def test_a_fix_is_in_one_line_however_narrow() -> None:
     assert all(len(line) <= 80 for line in lines[3:])
 
 
+def test_hosts_stay_in_one_piece() -> None:
+    found = Finding("a-machine-called-so", "warning", "download from gone.example.internal", "no", "it", "look")
+    rows = report.table([found], 80)
+    assert "gone.example.internal" in rows and "a-machine-called-so" in rows
+
+
 def test_colors_only_where_asked_for() -> None:
     assert "\x1b" not in report.table(ALL, 120)
     assert report.table(ALL, 120, color=True).count("\x1b[31m") == 1
