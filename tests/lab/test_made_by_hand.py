@@ -167,7 +167,7 @@ USED: Mapping[str, Sequence[str]] = {
         file("/etc/modules-load.d/theirs.conf", "br_netfilter\n"),
         file("/etc/systemd/resolved.conf.d/theirs.conf", "[Resolve]\nCache=no\n"),
         "systemctl restart systemd-resolved",
-        file("/usr/local/bin/kubectl", "#!/bin/sh\necho theirs\n"),
+        file("/usr/local/bin/kubectl", "#!/bin/sh\necho theirs\n") + " && chmod 755 /usr/local/bin/kubectl",
         file("/opt/cni/bin/flannel"),
         file("/root/.kube/config"),
         "iptables -N THEIRS && iptables -A THEIRS -j RETURN && iptables -A FORWARD -j THEIRS",
@@ -212,7 +212,7 @@ def test_what_can_be_used_is_used(lab: Lab, theirs: dict[str, dict[str, list[str
     assert lab.on("gitlab", started).succeeded().output == before, "the container ran on"
     drivers = "docker inspect --format '{{.HostConfig.LogConfig.Type}}' theirs gitlab"
     assert lab.on("gitlab", drivers).succeeded().output.split() == ["journald", "json-file"]
-    assert lab.on("gitlab", "dpkg-query -W docker.io 2>&1").status != 0
+    assert lab.on("gitlab", "dpkg-query -W -f '${db:Status-Status}' docker.io").output != "installed"
     assert lab.on("k8s", "kubectl version --client").succeeded().output.strip() != "theirs"
 
 
