@@ -99,6 +99,12 @@ class Lab:
         """What a shell line prints on the workstation, where it has to succeed."""
         return self.on("workstation", line).succeeded().output
 
+    def findings(self, level: str) -> dict[tuple[str, str], dict[str, str]]:
+        """What the preflight says with that level, by machine and what was looked at."""
+        output = self.lab("preflight", "--json").output
+        findings = json.loads(output[output.index("{") :])["findings"]
+        return {(each["machine"], each["what"]): each for each in findings if each["level"] == level}
+
     def power_off(self, machine: str) -> None:
         """Takes a machine's power; the lab's `restart` gives it back."""
         name = machines.container_name(machine_called(machine))

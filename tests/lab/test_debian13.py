@@ -89,9 +89,10 @@ def test_they_are_as_debian_13_leaves_them(lab: Lab, before: object) -> None:
 
 
 def test_firewalls_that_are_in_the_way_are_told_before_any_change(lab: Lab, before: dict[str, object]) -> None:
-    told = " ".join(lab.lab("preflight").failed().output.split())
-    assert "firewall (nftables)" in told and "the chain inet filter forward drops what it does not accept" in told
-    assert "port 53 of dns" in told
+    refused = lab.findings("refused")
+    told = "the chain inet filter forward drops what it does not accept"
+    assert told in refused["k8s", "firewall (nftables)"]["found"]
+    assert {what for _, what in refused} >= {"firewall (nftables)", "port 53 of dns"}
     for name in SERVERS_13:
         assert lab.snapshot(SERVERS_13[name].name) == before[name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -96,9 +95,7 @@ def test_all_that_cannot_be_used_is_refused_at_once(lab: Lab) -> None:
     for machine, cases in REFUSED.items():
         lab.on(machine, " && ".join(made for made, _, _, _ in cases)).succeeded()
     before = snapshots(lab)
-    looked = lab.lab("preflight", "--json").failed().output
-    findings = json.loads(looked[looked.index("{") :])["findings"]
-    refused = {(each["machine"], each["what"]): each for each in findings if each["level"] == "refused"}
+    refused = lab.findings("refused")
     expected = {(machine, what): words for machine, cases in REFUSED.items() for _, _, what, words in cases}
     assert refused.keys() == expected.keys()
     for place, words in expected.items():

@@ -14,13 +14,6 @@ pytestmark = pytest.mark.state("up")
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICsev4Sfe6LF/VHJWtMVCb5B1wyvhveHD8GhTJAE65TF"
 
 
-def warnings(lab: Lab) -> dict[tuple[str, str], str]:
-    """What is found, by machine and what was looked at; nothing is refused."""
-    output = lab.lab("preflight", "--json").succeeded().output
-    findings = json.loads(output[output.index("{") :])["findings"]
-    return {(each["machine"], each["what"]): each["found"] for each in findings if each["level"] == "warning"}
-
-
 def test_machines_that_run_are_fine_and_are_left_as_they_are(lab: Lab) -> None:
     before = lab.snapshot("k8s")
     started = time.monotonic()
@@ -48,11 +41,11 @@ def test_an_apt_source_that_is_gone_is_a_warning(lab: Lab) -> None:
     file = "/etc/apt/sources.list.d/gone.list"
     lab.on("dns", f"echo 'deb http://gone.lab.internal/debian bookworm main' >{file}").succeeded()
     try:
-        found = warnings(lab)
+        found = lab.findings("warning")
         up = lab.up().succeeded()
     finally:
         lab.on("dns", f"rm {file}").succeeded()
-    assert "gone.lab.internal" in found["dns", "apt source"]
+    assert "gone.lab.internal" in found["dns", "apt source"]["found"]
     assert set(up.changes) == {"unchanged"} and "gone.lab.internal" in up.output
 
 
@@ -60,5 +53,5 @@ def test_an_apt_source_that_is_gone_is_a_warning(lab: Lab) -> None:
 def test_a_source_that_is_gone_does_not_end_what_has_begun(lab: Lab) -> None:
     usual = {"mirrors.cni": "https://mirror.lab.internal/cni"}
     with lab.changed({"mirrors.cni": "https://gone.lab.internal/cni"}, undo=usual):
-        found = warnings(lab)
-    assert "Could not resolve host" in found["k8s", "download from gone.lab.internal"]
+        found = lab.findings("warning")
+    assert "Could not resolve host" in found["k8s", "download from gone.lab.internal"]["found"]
