@@ -199,5 +199,6 @@ class Nodes:
             files={
                 "cni.conflist": render("k8s_node/templates/cni.conflist.j2"),
                 "auto-devops-pod-network.service": render("k8s_node/templates/pod-network.service.j2"),
+                "host-ports.sh": (SCRIPTS / "host-ports.sh").read_text(),
             },
         )

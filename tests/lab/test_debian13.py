@@ -84,7 +84,7 @@ def test_they_are_as_debian_13_leaves_them(lab: Lab, before: object) -> None:
         assert on(lab, name, ". /etc/os-release && echo $VERSION_ID") == "13"
         assert on(lab, name, "findmnt -no FSTYPE /tmp") == "tmpfs"
         assert on(lab, name, "for program in curl iptables docker; do command -v $program; done; true") == ""
-    assert "mirror+file:///etc/apt/mirrors/debian.list" in on(lab, "gitlab", "apt-get update --print-uris")
+    assert "mirror+file:/etc/apt/mirrors/debian.list" in on(lab, "gitlab", "apt-get update --print-uris")
     assert on(lab, "k8s", "readlink -f /etc/resolv.conf") == "/run/systemd/resolve/stub-resolv.conf"
 
 
@@ -131,6 +131,7 @@ def test_rules_that_somebody_loads_take_nobodys_away_for_long(lab: Lab, made: Re
 
     eventually("Docker's rules", there("registry", "nat", "--dport 443 -j DNAT"), 60)
     eventually("the pods' masquerading", there("k8s", "nat", "auto-devops-pods"), 60)
+    eventually("the ingress' ports", there("k8s", "nat", "--dports 80,443 -j CNI-DN-"), 60)
     eventually("kube-proxy's rules", there("k8s", "nat", "KUBE-SVC-"), 90)
     assert on(lab, "registry", started) == since, "its containers went on"
     asked = f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 5 https://registry.{DOMAIN}/v2/"

@@ -22,6 +22,7 @@ OTHERS = (
     "docker-live-restore.sh",
     "docker-images.sh",
     "docker-rules.sh",
+    "host-ports.sh",
     "approve-kubelets.sh",
     "renew-certificates.sh",
     "programs.sh",

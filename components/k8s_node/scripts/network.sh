@@ -38,13 +38,14 @@ if [ -z "$own" ]; then
 fi
 
 place "$FILES/pod-network" /usr/local/sbin/auto-devops-pod-network 755
+place "$FILES/host-ports.sh" /usr/local/sbin/auto-devops-host-ports 755
 sed -i "s#@SUBNET@#$own#" "$FILES/cni.conflist"
 place "$FILES/cni.conflist" /etc/cni/auto-devops/pods.conflist 644
 rm -f /etc/cni/net.d/10-auto-devops.conflist # where an earlier release had it
 place "$FILES/auto-devops-pod-network.service" /etc/systemd/system/auto-devops-pod-network.service 644
-# nftables.service takes the rule above away with all others (`flush ruleset`) whenever it loads the user's; kube-proxy sees that
+# nftables.service takes the rules of both programs away with all others (`flush ruleset`) whenever it loads the user's; kube-proxy sees that
 # by itself within half a minute (k8s.io/kubernetes v1.36, pkg/util/iptables, Monitor).
-printf '# Made by auto-devops: masquerading for pods is there again after nftables.service has loaded its rules.\n[Service]\n' >"$FILES/nftables.conf"
+printf '# Made by auto-devops: masquerading and host ports of pods are there again after nftables.service has loaded its rules.\n[Service]\n' >"$FILES/nftables.conf"
 for directive in ExecStartPost ExecReload; do
   printf '%s=-/usr/bin/systemctl --no-block try-restart auto-devops-pod-network.service\n' "$directive" >>"$FILES/nftables.conf"
 done

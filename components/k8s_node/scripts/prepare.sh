@@ -56,7 +56,7 @@ sysctl -q -p /etc/sysctl.d/90-auto-devops-kubernetes.conf
 # Docker's own package of containerd is as good; it has runc inside.
 engine=(containerd runc)
 if installed containerd.io; then engine=(); fi
-install_packages kubernetes "${engine[@]}" iptables conntrack ethtool socat iproute2 curl
+install_packages kubernetes "${engine[@]}" iptables conntrack ethtool socat iproute2 curl jq
 
 mkdir -p "$WORK"
 # Before anything else: of a node that an earlier release made, nothing of this is placed anew.

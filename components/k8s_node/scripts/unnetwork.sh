@@ -8,7 +8,8 @@ remove_units auto-devops-pod-network.service
 # The number is network.sh's.
 ip route flush proto 144
 remove_rules auto-devops-pods
-rm -f /usr/local/sbin/auto-devops-pod-network /etc/cni/auto-devops/pods.conflist /etc/cni/net.d/10-auto-devops.conflist
+rm -f /usr/local/sbin/auto-devops-pod-network /usr/local/sbin/auto-devops-host-ports \
+  /etc/cni/auto-devops/pods.conflist /etc/cni/net.d/10-auto-devops.conflist
 if [ -e /etc/systemd/networkd.conf.d/auto-devops.conf ]; then
   rm -f /etc/systemd/networkd.conf.d/auto-devops.conf
   remove_empty /etc/systemd/networkd.conf.d

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +16,12 @@ from tests.scripts.rooted import SYSTEM
 NETWORK = {"NODE": "k8s", "POD_CIDR": "10.244.0.0/16", "NODES": "k8s=10.0.0.1=10.244.0.0/24 w1=10.0.0.2=10.244.1.0/24"}
 
 
+PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
+
+
 def network(node: Node, cluster: str) -> list[str]:
     """The routes that the pods' network removes: w2 was taken out of the settings, `cluster` is what kubectl says."""
-    node.files({"cni.conflist": "@SUBNET@", "auto-devops-pod-network.service": ""})
+    node.files({"cni.conflist": "@SUBNET@", "auto-devops-pod-network.service": "", "host-ports.sh": ""})
     routes = r"10.244.1.0/24 via 10.0.0.2 dev eth0\n10.244.2.0/24 via 10.0.0.3 dev eth0\n"
     node.fake("ip", f"case $2 in show) printf '{routes}' ;; esac")
     node.fake("iptables", "true")
@@ -83,11 +90,72 @@ def test_masquerading_comes_back_after_a_firewall_has_loaded_its_rules(node: Nod
     network(node, "true")
     again = "-/usr/bin/systemctl --no-block try-restart auto-devops-pod-network.service"
     assert dropin.read_text().endswith(f"[Service]\nExecStartPost={again}\nExecReload={again}\n")
+    program = node.root / "usr/local/sbin/auto-devops-host-ports"
+    assert program.exists()
     assert node.step("unnetwork").returncode == 0
-    assert not dropin.exists() and theirs.exists()
+    assert not dropin.exists() and not program.exists() and theirs.exists()
     theirs.unlink()
     assert node.step("unnetwork").returncode == 0
     assert not dropin.parent.exists()
+
+
+def kept_of_a_pod(node: Node, name: str, ports: list[dict[str, object]], *, runs: bool = True) -> Path:
+    """What libcni has kept of a pod of that name; its network namespace, which is there if it `runs`."""
+    network = {"cniVersion": "1.0.0", "name": "auto-devops", "plugins": [{"type": "bridge"}, PORTMAP]}
+    namespace = node.root / f"run/netns/{name}"
+    if runs:
+        node.write(f"run/netns/{name}")
+    kept = {
+        "containerId": name,
+        "ifName": "eth0",
+        "config": base64.b64encode(json.dumps(network).encode()).decode(),
+        "capabilityArgs": {"portMappings": ports} if ports else {},
+        "result": {"interfaces": [{"name": "cni0"}, {"name": "eth0", "sandbox": str(namespace)}]},
+    }
+    node.write(f"var/lib/cni/results/auto-devops-{name}-eth0", json.dumps(kept))
+    return namespace
+
+
+def host_ports(node: Node) -> subprocess.CompletedProcess[str]:
+    return node.program(node.write("usr/local/sbin/auto-devops-host-ports", node.moved(SCRIPTS / "host-ports.sh")))
+
+
+def test_host_ports_have_their_rules_again(node: Node) -> None:
+    """Those of pods that run: the plugin is asked as when they began."""
+    ports: list[dict[str, object]] = [{"HostPort": 80, "ContainerPort": 8000, "Protocol": "tcp", "HostIP": ""}]
+    namespace = kept_of_a_pod(node, "ingress", ports)
+    kept_of_a_pod(node, "without", [])
+    kept_of_a_pod(node, "gone", ports, runs=False)
+    plugin = node.write(
+        "opt/cni/bin/portmap", f"#!/bin/sh\nenv | grep ^CNI_ >>{node.root}/asked; cat >>{node.root}/told\n"
+    )
+    plugin.chmod(0o755)
+    result = host_ports(node)
+    assert result.returncode == 0, result.stderr
+    assert sorted((node.root / "asked").read_text().split()) == [
+        "CNI_COMMAND=ADD",
+        "CNI_CONTAINERID=ingress",
+        "CNI_IFNAME=eth0",
+        f"CNI_NETNS={namespace}",
+        f"CNI_PATH={node.root}/opt/cni/bin",
+    ]
+    assert json.loads((node.root / "told").read_text()) == PORTMAP | {
+        "cniVersion": "1.0.0",
+        "name": "auto-devops",
+        "prevResult": {"interfaces": [{"name": "cni0"}, {"name": "eth0", "sandbox": str(namespace)}]},
+        "runtimeConfig": {"portMappings": ports},
+    }
+
+
+def test_a_plugin_that_fails_is_heard_of(node: Node) -> None:
+    kept_of_a_pod(node, "ingress", [{"HostPort": 80}])
+    node.write("opt/cni/bin/portmap", "#!/bin/sh\necho no iptables >&2; exit 1\n").chmod(0o755)
+    result = host_ports(node)
+    assert result.returncode != 0 and "no iptables" in result.stderr
+
+
+def test_no_pods_no_host_ports(node: Node) -> None:
+    assert host_ports(node).returncode == 0
 
 
 def test_a_missing_kubectl_is_no_api_server_that_is_silent(node: Node) -> None:
