@@ -63,11 +63,12 @@ def checks() -> Iterator[Check]:
     yield Check("standins", "stand-ins", (pytest("tests/standins", "--ignore", "tests/standins/runner"),))
     for module in sources.tested_go_modules():
         name = module.relative_to(sources.ROOT)
-        # Without a C compiler, and without what a tag leaves out: as services/*/Dockerfile builds them.
-        service = name.parts[0] == "services"
-        env = (("CGO_ENABLED", "0"),) if service else ()
+        # Without a C compiler, as all that is built in Go here: what they have in common is compiled once.
+        env = (("CGO_ENABLED", "0"),)
+        # Without what a tag leaves out, as services/*/Dockerfile builds them.
+        tags = ("-tags", "nomsgpack") if name.parts[0] == "services" else ()
         # Without the folder's name in what is compiled, another clone has it in its cache too.
-        words = ("-C", module, "-trimpath", *(("-tags", "nomsgpack") if service else ()))
+        words = ("-C", module, "-trimpath", *tags)
         # What `go test` would vet has been.
         commands = (("go", "vet", *words, "./..."), ("go", "test", *words, "-vet=off", "./..."))
         yield Check("go", f"go vet, go test: {name}", commands, env)
