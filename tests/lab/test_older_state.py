@@ -189,6 +189,7 @@ def test_no_data_is_taken_away(steps: list[Step]) -> None:
 def test_only_scripts_run_again(steps: list[Step]) -> None:
     """In place, since what they ship has changed: nothing is replaced, deleted or made.
 
+    And images are from now on left to the machine, which knows whose they are (see docker-images.sh).
     What is made with something that a script prints (the kubeconfig, GitLab's token) shows as an update as well: a
     preview does not know that it will print the same.
     """
@@ -197,6 +198,9 @@ def test_only_scripts_run_again(steps: list[Step]) -> None:
     assert {step.operation for step in changed} <= {"update"}
     kinds = {step.urn.split("::")[-2].rpartition("$")[2] for step in changed}
     assert "command:remote:Command" in kinds
+    images = [step for step in changed if step.urn.endswith("-image") and "docker:index" in step.urn]
+    assert {why for image in images for why in image.why} == {"keepLocally"}
+    kinds -= {"docker:index/remoteImage:RemoteImage"}
     assert {kind.partition(":")[0] for kind in kinds} <= {"command", "kubernetes", "gitlab", "pulumi"}
     scripts = [step for step in changed if step.urn.split("::")[-2].endswith("command:remote:Command")]
     assert {why.partition(".")[0] for each in scripts for why in each.why} <= {
