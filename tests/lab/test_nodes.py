@@ -28,14 +28,14 @@ def bare(lab: Lab) -> Iterator[dict[str, list[str]]]:
 
 
 def refused_as_worker(lab: Lab) -> str:
-    """What `pulumi up` says when the machine cannot become a worker."""
+    """What `pulumi up` says when the machine cannot become a worker, in one line."""
     lab.config("kubernetes.workers[0]", NODE)
     try:
         output = lab.up().failed().output
     finally:
         lab.config("kubernetes.workers", None)
     assert "Traceback" not in output
-    return output
+    return " ".join(output.split())
 
 
 @pytest.mark.full
@@ -58,7 +58,7 @@ def test_a_taken_port_is_told(lab: Lab, bare: object) -> None:
         output = refused_as_worker(lab)
     finally:
         lab.on(NODE, "systemctl stop squatter").succeeded()
-    assert f"error on {NODE}: port 10250 in use" in output
+    assert f"{NODE} ({WORKERS[NODE]}): port 10250 found: in use: " in output
     assert "systemd-socket" in output
 
 
@@ -70,8 +70,7 @@ def test_too_little_memory_is_told(lab: Lab, bare: object) -> None:
         output = refused_as_worker(lab)
     finally:
         lab.on(NODE, "umount /proc/meminfo; rm /run/meminfo").succeeded()
-    assert f"error on {NODE}: 512 MiB of memory" in output
-    assert "at least 700 MiB" in output
+    assert f"{NODE} ({WORKERS[NODE]}): memory found: 512 MiB of memory expected: at least 700 MiB" in output
 
 
 @pytest.mark.full
@@ -83,7 +82,8 @@ def test_a_node_of_another_cluster_is_told_and_left_alone(lab: Lab, bare: object
         lab.on(NODE, f"test -e {theirs}").succeeded()
     finally:
         lab.on(NODE, "rm -r /etc/kubernetes").succeeded()
-    assert f"error on {NODE}: already a Kubernetes node that this stack did not make" in output
+    told = "Kubernetes found: already a Kubernetes node that this stack did not make"
+    assert f"{NODE} ({WORKERS[NODE]}): {told}" in output
 
 
 def test_a_wrong_checksum_is_told_and_what_had_begun_is_taken_back(lab: Lab, bare: dict[str, list[str]]) -> None:

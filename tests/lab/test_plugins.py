@@ -203,7 +203,7 @@ def test_a_config_map_with_other_data_is_another_object(start: Start, lab: Lab, 
 def test_drift_of_objects_is_seen_and_mended(start: Start, lab: Lab, outputs: dict[str, Any]) -> None:
     stack = start(objects(outputs, labels={"key": "value"}))
     stack.up()
-    lab.workstation('kubectl patch namespace conformance --patch \'{"metadata": {"labels": {"key": "by hand"}}}\'')
+    lab.workstation('kubectl patch namespace conformance --patch \'{"metadata": {"labels": {"key": "by-hand"}}}\'')
     lab.workstation('kubectl -n conformance patch configmap one --type merge --patch \'{"data": {"key": "by hand"}}\'')
     stack.refresh()
     mended = stack.up().operations
