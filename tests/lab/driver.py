@@ -55,6 +55,14 @@ class Result:
         assert self.status != 0, f"should have failed:\n{self.output[-6000:]}"
         return self
 
+    def json(self) -> Any:
+        """The object that was printed, after whatever else was."""
+        return json.loads(self.output[self.output.index("{") :])
+
+    def findings(self, level: str) -> dict[tuple[str, str], dict[str, str]]:
+        """What `preflight --json` has found with that level, by machine and what was looked at."""
+        return {(each["machine"], each["what"]): each for each in self.json()["findings"] if each["level"] == level}
+
     @property
     def changes(self) -> dict[str, int]:
         """What `pulumi` says it did: created, updated, deleted, replaced, unchanged -> how many resources."""
@@ -98,12 +106,6 @@ class Lab:
     def workstation(self, line: str) -> str:
         """What a shell line prints on the workstation, where it has to succeed."""
         return self.on("workstation", line).succeeded().output
-
-    def findings(self, level: str) -> dict[tuple[str, str], dict[str, str]]:
-        """What the preflight says with that level, by machine and what was looked at."""
-        output = self.lab("preflight", "--json").output
-        findings = json.loads(output[output.index("{") :])["findings"]
-        return {(each["machine"], each["what"]): each for each in findings if each["level"] == level}
 
     def power_off(self, machine: str) -> None:
         """Takes a machine's power; the lab's `restart` gives it back."""
@@ -180,8 +182,7 @@ class Lab:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets as they are."""
-        text = self.pulumi("stack", "output", "--json", "--show-secrets").succeeded().output
-        return dict(json.loads(text[text.index("{") :]))
+        return dict(self.pulumi("stack", "output", "--json", "--show-secrets").succeeded().json())
 
     def snapshot(self, machine: str) -> dict[str, list[str]]:
         """What there is on a machine, by kind, so that two moments can be compared."""

@@ -89,7 +89,7 @@ def test_they_are_as_debian_13_leaves_them(lab: Lab, before: object) -> None:
 
 
 def test_firewalls_that_are_in_the_way_are_told_before_any_change(lab: Lab, before: dict[str, object]) -> None:
-    refused = lab.findings("refused")
+    refused = lab.lab("preflight", "--json").failed().findings("refused")
     told = "the chain inet filter forward drops what it does not accept"
     assert told in refused["k8s", "firewall (nftables)"]["found"]
     assert {what for _, what in refused} >= {"firewall (nftables)", "port 53 of dns"}

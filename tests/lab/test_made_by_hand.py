@@ -95,7 +95,7 @@ def test_all_that_cannot_be_used_is_refused_at_once(lab: Lab) -> None:
     for machine, cases in REFUSED.items():
         lab.on(machine, " && ".join(made for made, _, _, _ in cases)).succeeded()
     before = snapshots(lab)
-    refused = lab.findings("refused")
+    refused = lab.lab("preflight", "--json").failed().findings("refused")
     expected = {(machine, what): words for machine, cases in REFUSED.items() for _, _, what, words in cases}
     assert refused.keys() == expected.keys()
     for place, words in expected.items():

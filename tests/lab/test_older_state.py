@@ -148,8 +148,8 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Older:
 def settings(older: Older) -> dict[str, Any]:
     """Those that it was made with; the files that they name are taken out of the state, where their content is."""
     project = ("--cwd", str(older.directory / "project"))
-    shown = older.pulumi(*project, "stack", "export", "--stack", stack.STACK, "--show-secrets").succeeded().output
-    deployment = json.loads(shown[shown.index("{") :])["deployment"]
+    shown = older.pulumi(*project, "stack", "export", "--stack", stack.STACK, "--show-secrets").succeeded()
+    deployment = shown.json()["deployment"]
     inputs = {resource["urn"].rpartition("::")[2]: resource.get("inputs", {}) for resource in deployment["resources"]}
     connections = [_plain(each["connection"]) for each in inputs.values() if "connection" in each]
     mirrors_ca = unpack(_plain(inputs["ca-trust-dns"]["stdin"]))["files/auto-devops-mirrors.crt"]

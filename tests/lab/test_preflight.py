@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
@@ -19,7 +18,7 @@ def test_machines_that_run_are_fine_and_are_left_as_they_are(lab: Lab) -> None:
     started = time.monotonic()
     done = lab.lab("preflight", "--json").succeeded()
     took = time.monotonic() - started
-    found = json.loads(done.output[done.output.index("{") :])
+    found = done.json()
     assert found["refused"] == 0, found
     assert {each["machine"] for each in found["findings"]} >= {"dns", "registry", "gitlab", "k8s", "this computer"}
     assert took < 30, took  # ten seconds, and what the lab's own start and other tests take
@@ -41,7 +40,7 @@ def test_an_apt_source_that_is_gone_is_a_warning(lab: Lab) -> None:
     file = "/etc/apt/sources.list.d/gone.list"
     lab.on("dns", f"echo 'deb http://gone.lab.internal/debian bookworm main' >{file}").succeeded()
     try:
-        found = lab.findings("warning")
+        found = lab.lab("preflight", "--json").succeeded().findings("warning")
         up = lab.up().succeeded()
     finally:
         lab.on("dns", f"rm {file}").succeeded()
@@ -53,5 +52,5 @@ def test_an_apt_source_that_is_gone_is_a_warning(lab: Lab) -> None:
 def test_a_source_that_is_gone_does_not_end_what_has_begun(lab: Lab) -> None:
     usual = {"mirrors.cni": "https://mirror.lab.internal/cni"}
     with lab.changed({"mirrors.cni": "https://gone.lab.internal/cni"}, undo=usual):
-        found = lab.findings("warning")
+        found = lab.lab("preflight", "--json").succeeded().findings("warning")
     assert "Could not resolve host" in found["k8s", "download from gone.lab.internal"]["found"]
