@@ -50,7 +50,7 @@ fi
 if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^docker-cli$')" ]; then
   install_packages docker docker-cli
 fi
-need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
+need_docker up
 # What is in an engine that was here, which the check could not ask before.
 if [ "$asked" = no ]; then heed "$(dirname "$FILES")/check.sh"; fi
 mkdir -p "$directory"

@@ -177,14 +177,6 @@ gone_unless_before() {
   done
 }
 
-# stop_units UNIT...: they run no more.
-stop_units() {
-  local said
-  if ! said=$(systemctl stop "$@" 2>&1) && systemctl -q is-active "$@"; then
-    fail "$* that does not stop: $said" "systemctl stop $* to end it" "on $(hostname): systemctl status $*; then run pulumi destroy again"
-  fi
-}
-
 # remove_engine_rules: the chains that engines make, by their names (moby v20.10.24 and v28.3.3, libnetwork), and the rules that
 # lead there or name the engine's bridge in the chains that it adds to. Those of other networks went with the networks.
 remove_engine_rules() {

@@ -4,7 +4,7 @@ set -euo pipefail
 
 directory=/srv/gitlab-runner known="$STATE/gitlab-runner-ids"
 if command -v dockerd >/dev/null; then
-  need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi destroy again"
+  need_docker destroy
   if ! said=$(docker info 2>&1); then
     fail "an engine that does not answer: $(tail -n 1 <<<"$said")" "docker info to work, so that what is left of jobs can go" \
       "on $(hostname): systemctl start docker; then run pulumi destroy again"

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$FILES/gitlab.sh"
 
 installed curl || install_packages gitlab curl
-need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi up again"
+need_docker up
 if ! said=$(docker version 2>&1); then
   fail "an engine that does not answer: $(tail -n 1 <<<"$said")" "docker version to work" "on $(hostname): systemctl status docker; then run pulumi up again"
 fi

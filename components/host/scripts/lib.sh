@@ -27,6 +27,11 @@ need() {
   fi
 }
 
+# need_docker COMMAND: the docker command, in a package of its own since Debian 13; pulumi COMMAND is what to run again.
+need_docker() {
+  need docker "on $(hostname): apt-get install docker-cli, or docker-ce-cli with Docker's own packages; then run pulumi $1 again"
+}
+
 # restart_if_active UNIT...: restarts those of the units that run; the others, and those not installed, are left alone.
 restart_if_active() {
   local unit
@@ -64,6 +69,14 @@ place_timer() {
   if [ "$CHANGED" = yes ] || ! systemctl -q is-active "$name.timer"; then systemctl restart "$name.timer"; fi
 }
 
+# stop_units UNIT...: for a removal: they run no more. Where there is no such unit there is nothing to stop.
+stop_units() {
+  local said
+  if ! said=$(systemctl stop "$@" 2>&1) && systemctl -q is-active "$@"; then
+    fail "$* that does not stop: $said" "systemctl stop $* to end it" "on $(hostname): systemctl status $*; then run pulumi destroy again"
+  fi
+}
+
 # remove_units UNIT...: stops units of ours, and takes away their files and what systemd remembers of them: when a timer
 # last fired, and that a run failed (a machine would count as degraded for a unit that it no longer has).
 remove_units() {
@@ -71,9 +84,7 @@ remove_units() {
   for unit in "$@"; do
     systemctl disable -q --now "$unit" 2>/dev/null || true
     # What another unit started is not enabled.
-    if ! systemctl stop "$unit" 2>/dev/null && systemctl -q is-active "$unit"; then
-      fail "$unit that does not stop" "systemctl stop $unit to end it" "on $(hostname): systemctl status $unit; then run pulumi destroy again"
-    fi
+    stop_units "$unit"
     # With the links by which it starts at a boot, also where it could not be disabled any more.
     rm -f "/etc/systemd/system/$unit" /etc/systemd/system/*/"$unit" "/var/lib/systemd/timers/stamp-$unit"
   done

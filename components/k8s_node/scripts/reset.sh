@@ -13,13 +13,9 @@ if command -v kubeadm >/dev/null; then
   # What it leaves after a failure goes below.
   kubeadm reset -f --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || say "kubeadm reset was not needed"
 fi
+stop_units kubelet.service
 # The pods' cgroups are slices of systemd, which stay when their pods are gone.
-for unit in kubelet.service kubepods.slice; do
-  # Without such a unit there is nothing to stop.
-  if ! said=$(systemctl stop "$unit" 2>&1) && systemctl -q is-active "$unit"; then
-    fail "$unit that does not stop: $said" "systemctl stop $unit to end it" "on $(hostname): systemctl status $unit; then run pulumi destroy again"
-  fi
-done
+stop_units kubepods.slice
 for mounted in $(findmnt -rno TARGET | grep -E '^/var/lib/kubelet/|^/run/netns/cni-' | sort -r); do
   # Whoever still runs in a namespace of this name is no pod of ours: podman 3 calls its own so, too (pkg/netns).
   if [[ $mounted == /run/netns/* ]] && [ -n "$(ip netns pids "${mounted##*/}" 2>/dev/null)" ]; then continue; fi
