@@ -161,7 +161,6 @@ class DockerEngine(pulumi.ComponentResource):
             "docker.service.conf": unit(),
             "options.json": options(DOCKER_TLS_PORT, args.site.downloads.docker_hub_mirrors),
             **PROGRAMS,
-            "nftables.service.conf": render("docker_engine/templates/nftables.service.conf.j2"),
             "ca.pem": ca.client_ca(args.engine),
             "cert.pem": server.chain,
             "key.pem": server.key,

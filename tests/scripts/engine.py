@@ -262,7 +262,6 @@ class Engine(Machine):
             "options.json": options(2376, []),
             "docker.service.conf": unit(),
             **PROGRAMS,
-            "nftables.service.conf": "",
         }
         self.files(keys | {name: self.rooted(text) for name, text in texts.items()})
         return self.step("install", **values)

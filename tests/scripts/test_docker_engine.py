@@ -268,6 +268,15 @@ def test_an_engine_that_does_not_answer_is_told_with_its_words(machine: Engine) 
 # Rules of a firewall that are loaded anew
 
 
+def test_nftables_runs_the_program_after_each_load_until_the_removal(machine: Engine) -> None:
+    assert machine.install().returncode == 0
+    dropin = machine.root / "etc/systemd/system/nftables.service.d/auto-devops-docker.conf"
+    program = f"-{machine.root}/usr/local/sbin/auto-devops-docker-rules"
+    assert dropin.read_text().endswith(f"[Service]\nExecStartPost={program}\nExecReload={program}\n")
+    assert machine.step("remove").returncode == 0
+    assert not dropin.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("case", "restarts"),
     [

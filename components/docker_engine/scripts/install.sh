@@ -67,7 +67,7 @@ place "$FILES/docker-options.sh" /usr/local/sbin/auto-devops-docker-options 755
 place "$FILES/docker-live-restore.sh" "$live_restore" 755
 place "$FILES/docker-images.sh" "$images" 755
 place "$FILES/docker-rules.sh" /usr/local/sbin/auto-devops-docker-rules 755
-place "$FILES/nftables.service.conf" /etc/systemd/system/nftables.service.d/auto-devops-docker.conf 644
+after_nftables /etc/systemd/system/nftables.service.d/auto-devops-docker.conf -/usr/local/sbin/auto-devops-docker-rules
 sed -i "s#@DOCKERD@#$(command -v dockerd)#" "$FILES/docker.service.conf"
 place "$FILES/docker.service.conf" "$dropin" 644
 

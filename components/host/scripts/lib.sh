@@ -123,6 +123,14 @@ remove_rules() {
   done
 }
 
+# after_nftables DROP-IN COMMAND: nftables.service runs COMMAND whenever it has loaded the user's rules: /etc/nftables.conf begins with
+# `flush ruleset`, which takes everybody's away. A `-` before COMMAND: its failure is not that of nftables. The caller reloads systemd.
+after_nftables() {
+  printf '# Made by auto-devops: what the flush of all rules took away is made anew.\n[Service]\nExecStartPost=%s\nExecReload=%s\n' \
+    "$2" "$2" >"$FILES/nftables.conf"
+  place "$FILES/nftables.conf" "$1" 644
+}
+
 # forget_images: what the settings named before, and containers had until now, goes from the machine's Docker engine.
 forget_images() {
   local program=/usr/local/sbin/auto-devops-docker-images

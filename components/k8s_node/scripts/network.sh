@@ -43,13 +43,9 @@ sed -i "s#@SUBNET@#$own#" "$FILES/cni.conflist"
 place "$FILES/cni.conflist" /etc/cni/auto-devops/pods.conflist 644
 rm -f /etc/cni/net.d/10-auto-devops.conflist # where an earlier release had it
 place "$FILES/auto-devops-pod-network.service" /etc/systemd/system/auto-devops-pod-network.service 644
-# nftables.service takes the rules of both programs away with all others (`flush ruleset`) whenever it loads the user's; kube-proxy sees that
-# by itself within half a minute (k8s.io/kubernetes v1.36, pkg/util/iptables, Monitor).
-printf '# Made by auto-devops: masquerading and host ports of pods are there again after nftables.service has loaded its rules.\n[Service]\n' >"$FILES/nftables.conf"
-for directive in ExecStartPost ExecReload; do
-  printf '%s=-/usr/bin/systemctl --no-block try-restart auto-devops-pod-network.service\n' "$directive" >>"$FILES/nftables.conf"
-done
-place "$FILES/nftables.conf" /etc/systemd/system/nftables.service.d/auto-devops-pods.conf 644
+# For the rules of both programs; kube-proxy sees by itself within half a minute that its own are gone (k8s.io/kubernetes v1.36,
+# pkg/util/iptables, Monitor).
+after_nftables /etc/systemd/system/nftables.service.d/auto-devops-pods.conf '-/usr/bin/systemctl --no-block try-restart auto-devops-pod-network.service'
 if [ "$CHANGED" = yes ]; then systemctl daemon-reload; fi
 # systemd-networkd drops routes that it did not make whenever it restarts, as at an update of systemd.
 if systemctl -q is-active systemd-networkd; then
