@@ -88,6 +88,11 @@ def options(tls_port: int | None, mirrors: Sequence[str]) -> str:
     return json.dumps(listening | own | ({"registry-mirrors": list(mirrors)} if mirrors else {}), indent=2) + "\n"
 
 
+def image(name: str, reference: str, opts: pulumi.ResourceOptions) -> docker.RemoteImage:
+    """An image that the stack pulls. It may be somebody's as well: the scripts know its end (docker-images.sh)."""
+    return docker.RemoteImage(name, name=reference, keep_locally=True, opts=opts)
+
+
 def variables(machine: str, domain: str, claims: Claims) -> dict[str, str]:
     """What the scripts and their check get; `machine` is its name in the settings."""
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
+from components import docker_engine
 from components.dns import NameService
 from components.gitlab_runner.jobs import CLIENT, RunnerToken, environment
 from components.gitlab_server import GitLabAccess
@@ -112,13 +113,7 @@ class GitLabRunner(pulumi.ComponentResource):
         )
         self.configured = configured.id
         on_engine = pulumi.ResourceOptions(parent=self, provider=engine)
-        image = docker.RemoteImage(
-            f"{name}-image",
-            name=site.downloads.image(settings.images.runner),
-            # It may be somebody's as well: the engine's scripts know (docker-images.sh).
-            keep_locally=True,
-            opts=on_engine,
-        )
+        image = docker_engine.image(f"{name}-image", site.downloads.image(settings.images.runner), on_engine)
         docker.Container(
             f"{name}-container",
             name=RUNNER_CONTAINER,

@@ -292,12 +292,10 @@ class GitLabServer(pulumi.ComponentResource):
         self, name: str, args: GitLabServerArgs, engine: docker.Provider, *, after: Sequence[pulumi.Resource]
     ) -> docker.Container:
         settings, gitlab_name = args.settings, args.site.names.gitlab
-        image = docker.RemoteImage(
+        image = docker_engine.image(
             f"{name}-image",
-            name=args.site.downloads.image(settings.image),
-            # It may be somebody's as well: the engine's scripts know (docker-images.sh).
-            keep_locally=True,
-            opts=pulumi.ResourceOptions(parent=self, provider=engine),
+            args.site.downloads.image(settings.image),
+            pulumi.ResourceOptions(parent=self, provider=engine),
         )
         text = configuration(gitlab_name, args.host.address, settings)
         port, volume = docker.ContainerPortArgs, docker.ContainerVolumeArgs

@@ -103,13 +103,7 @@ class RegistryHost(pulumi.ComponentResource):
         engine = self._engine(name, args)
         self.provider = engine.provider
         images = {
-            role: docker.RemoteImage(
-                f"{name}-{role}-image",
-                name=args.site.downloads.image(image),
-                # It may be somebody's as well: the engine's scripts know (docker-images.sh).
-                keep_locally=True,
-                opts=self._on_engine(),
-            )
+            role: docker_engine.image(f"{name}-{role}-image", args.site.downloads.image(image), self._on_engine())
             for role, image in settings.images
         }
         network = docker.Network(f"{name}-network", name="auto-devops", opts=self._on_engine())
