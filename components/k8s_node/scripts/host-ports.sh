@@ -9,13 +9,16 @@ set -euo pipefail
 
 for kept in /var/lib/cni/results/auto-devops-*; do
   if [ ! -e "$kept" ]; then continue; fi
-  namespace=$(jq -r '[.result.interfaces[]?.sandbox // empty][0] // empty' "$kept")
-  # Pods of before a reboot are gone, and those without such ports have no rules.
-  if [ ! -e "$namespace" ] || ! jq -e '.capabilityArgs.portMappings // [] | length > 0' "$kept" >/dev/null; then continue; fi
+  # Those without such ports have no rules.
+  pod=$(jq -r 'select(.capabilityArgs.portMappings // [] | length > 0)
+    | [.containerId, .ifName, ([.result.interfaces[]?.sandbox // empty][0] // "")] | join(" ")' "$kept")
+  read -r container interface namespace <<<"$pod"
+  # Pods of before a reboot are gone.
+  if [ ! -e "$namespace" ]; then continue; fi
   jq '(.config | @base64d | fromjson) as $network
     | ($network.plugins[] | select(.type == "portmap"))
     + { cniVersion: $network.cniVersion, name: $network.name, prevResult: .result,
         runtimeConfig: { portMappings: .capabilityArgs.portMappings } }' "$kept" |
-    CNI_COMMAND=ADD CNI_CONTAINERID=$(jq -r .containerId "$kept") CNI_IFNAME=$(jq -r .ifName "$kept") \
-      CNI_NETNS=$namespace CNI_PATH=/opt/cni/bin /opt/cni/bin/portmap >/dev/null
+    CNI_COMMAND=ADD CNI_CONTAINERID=$container CNI_IFNAME=$interface CNI_NETNS=$namespace CNI_PATH=/opt/cni/bin \
+      /opt/cni/bin/portmap >/dev/null
 done
