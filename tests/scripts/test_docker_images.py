@@ -66,6 +66,16 @@ def test_what_was_there_before_stays(machine: Engine) -> None:
     assert machine.image_names == sorted(["debian:slim", "mine:1", "nginx:1", *theirs.names])
 
 
+def test_an_engine_with_thousands_of_images_is_looked_at_too(machine: Engine) -> None:
+    begun(machine, MINE)
+    before = next(machine.root.rglob("docker-images/before"))
+    many = [f"sha256:{number:064} corp/app:{number}" for number in range(2000)]
+    before.write_text("\n".join([*before.read_text().splitlines(), *many]) + "\n")
+    images_with(machine, MINE, HELLO)
+    removed(machine)
+    assert machine.image_names == ["mine:1"]
+
+
 def test_a_name_that_was_taken_comes_back(machine: Engine) -> None:
     begun(machine, MINE, GO)
     images_with(machine, MINE, Image("go"), Image("newer", ["golang:1"]))

@@ -37,8 +37,10 @@ sorted() {
   images=$(inspected)
   used=$(docker ps --all --quiet --no-trunc | xargs -r docker inspect --format '{{.Image}}')
   if [ -e "$records/before" ]; then known=true; fi
-  jq -r --arg domain "$domain" --arg used "$used" --argjson known "$known" --arg before "$(lines "$records/before")" \
-    --arg names "$(lines "$records/names")" --arg wanted "$(lines "$records/wanted")" '
+  # As files: an argument ends at 128 KiB, which is a thousand images.
+  jq -r --arg domain "$domain" --argjson known "$known" --rawfile used <(printf %s "$used") \
+    --rawfile before <(lines "$records/before") --rawfile names <(lines "$records/names") \
+    --rawfile wanted <(lines "$records/wanted") '
     def words: split("\n") | map(select(. != ""));
     # As the engine shows them (distribution/reference, FamiliarString); what has a digest is known by that.
     def familiar: sub("^docker\\.io/(library/)?"; "") | sub(":[^/@]+@"; "@");
@@ -84,6 +86,14 @@ sorted() {
     | @tsv' <<<"$images"
 }
 
+# lost: id and name of what was there before and has the name no more.
+lost() {
+  inspected | jq -r --rawfile before <(lines "$records/before") '
+    def set: map({key: ., value: true}) | from_entries;
+    (map(.Id) | set) as $there | (map(.RepoTags[]?) | set) as $named
+    | $before | split("\n")[] | split(" ") | select((.[1] // "-") != "-" and $there[.[0]] and ($named[.[1]] | not)) | join(" ")'
+}
+
 # take NAME: an image that a container has taken meanwhile is refused by the engine, and stays. Never by force.
 take() {
   local said
@@ -114,11 +124,10 @@ all)
     done <<<"$found"
   done
   # A name that a newer image has taken, by a build or a pull of the stack's.
+  missing=$(lost)
   while read -r id name; do
-    if [ "$name" != - ] && docker image inspect "$id" >/dev/null 2>&1 && ! docker image inspect "$name" >/dev/null 2>&1; then
-      docker image tag "$id" "$name"
-    fi
-  done < <(lines "$records/before")
+    if [ -n "$id" ]; then docker image tag "$id" "$name"; fi
+  done <<<"$missing"
   untagged=()
   while IFS=$'\t' read -r kind name why; do
     if [ "$kind" != left ]; then continue; fi
