@@ -103,6 +103,22 @@ def test_what_is_nobodys_of_us_outlives_the_name_server(machine: Rooted) -> None
     assert not (machine.root / "etc/bind").exists() and not (machine.root / "var/cache/bind").exists()
 
 
+def test_a_bind_that_somebody_installed_anew_goes_on(machine: Rooted) -> None:
+    """It stays, and so does its service."""
+    machine.write("var/lib/auto-devops/packages/dns", "bind9\n")
+    machine.write("var/lib/dpkg/status")
+    bind(machine)
+    machine.fake("apt-mark", "true")
+    history = machine.write("history.log", "Start-Date: 1\nCommandline: apt install bind9\nInstall: bind9:amd64 (1)\n")
+    machine.fake("apt-config", f"echo \"history='{history}'\"")
+    machine.fake("zcat", 'cat "$2"')
+    machine.fake("systemctl", "true")
+    result = machine.step(SCRIPTS / "remove.sh")
+    assert result.returncode == 0 and "leaving bind9" in result.stderr, result.stderr
+    named = [call for call in machine.calls if call.startswith("systemctl") and " named" in call and "-q" not in call]
+    assert named == ["systemctl stop named", "systemctl start named"]
+
+
 RESOLVER = {"HOST_NAME": "k8s", "SERVER": "10.0.0.11", "DOMAIN": "devops.example.com"}
 
 

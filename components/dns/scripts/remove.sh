@@ -18,5 +18,7 @@ if ! installed bind9; then
   remove_empty /var/cache/bind /etc/bind
 elif [ "$ours" = no ]; then
   restart_if_active named
+elif systemctl -q is-enabled named; then
+  systemctl start named # somebody needs it, as remove_packages has said
 fi
 forget_empty
