@@ -49,7 +49,7 @@ class Machine:
         program = (
             f"set -euo pipefail; FILES={self.root}/files; export TMPDIR={self.root}/tmp; "
             + "".join(f". {path}; " for path in LIBRARY)
-            + f'BEGUN=no; WORK={self.root}/work; STATE={self.root}/state; . "{script}"'
+            + f'BEGUN=${{BEGUN:-no}}; WORK={self.root}/work; STATE={self.root}/state; . "{script}"'
         )
         return self._run(["bash", "-c", program], variables)
 

@@ -245,6 +245,35 @@ def test_an_engine_that_could_not_be_asked_before_is_asked_once_the_command_is_t
     assert "systemctl restart docker" not in machine.calls and not (machine.root / DROPIN).exists()
 
 
+def test_what_was_refused_once_the_command_was_there_stays_refused(machine: Engine) -> None:
+    """By then the script counts as begun; yet nothing in the engine is the stack's, and nothing of it goes or stops."""
+    machine.user_has("docker.io", None, "theirs")
+    machine.put("volumes", "auto-devops-registry\n")
+    docker = (machine.root / "bin/docker").rename(machine.root / "docker")
+    path = only(machine, "jq")
+    machine.fake("apt-cache", "echo docker-cli - Linux container runtime")
+    machine.fake("apt-get", f"case $* in *--simulate*) ;; *docker-cli*) mv {docker} {machine.root}/bin/ ;; esac")
+    assert [finding.level for finding in machine.check(PATH=path).values()] == ["warning"]
+    done = machine.install(PATH=path)
+    assert done.returncode == 1 and "volume auto-devops-registry: one of somebody else's" in done.stderr
+    found = machine.check(BEGUN="yes")
+    assert [finding.what for finding in found.values() if finding.level == "refused"] == ["volume auto-devops-registry"]
+
+    done = machine.step("remove", BEGUN="yes")
+    assert done.returncode == 0, done.stderr
+    assert machine.read("volumes") == "auto-devops-registry\n" and machine.read("running") == "theirs\n"
+    assert "systemctl restart docker" not in machine.calls and not (machine.root / "state").exists()
+
+
+def test_what_was_refused_and_is_given_another_name_is_no_obstacle(machine: Engine) -> None:
+    machine.user_has()
+    machine.put("state/docker-unseen", "")
+    machine.check(BEGUN="yes")
+    done = machine.install(BEGUN="yes")
+    assert done.returncode == 0, done.stderr
+    assert (machine.root / DROPIN).exists() and not (machine.root / "state/docker-unseen").exists()
+
+
 @pytest.mark.parametrize(("enabled", "comes"), [("Y\n", True), ("N\n", False), (None, False)])
 def test_apparmors_parser_comes_where_the_kernel_wants_it(machine: Engine, enabled: str | None, comes: bool) -> None:
     """As on Ubuntu, and on Debian's own images; docker.io of Debian 13 only recommends it."""

@@ -17,6 +17,8 @@ another="another machine for it in the settings"
 
 # Under another resource's name, as in older stacks, it has begun here, too.
 if [ -e "$dropins/auto-devops.conf" ]; then BEGUN=yes; fi
+# A run that ended before it could ask the engine has begun nothing there.
+if [ -e "$STATE/docker-unseen" ]; then BEGUN=no; fi
 
 # Of which package. An interrupted installation of ours counts as none.
 engine=''

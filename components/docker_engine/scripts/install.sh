@@ -8,6 +8,13 @@ dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
 images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
+# There until an engine that was here, and could not be asked, has been: until then nothing of it is the stack's (see check.sh).
+unseen="$STATE/docker-unseen"
+if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null; then
+  mkdir -p "$STATE"
+  touch "$unseen"
+fi
+
 yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 
 # What an engine changes stays after it; so that removal can undo it, remember how it was: the kernel, the engine's
@@ -33,9 +40,8 @@ fi
 if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
 # Of another owner: it goes also where the engine stays.
-readable=no asked=yes
+readable=no
 if command -v jq >/dev/null || command -v python3 >/dev/null; then readable=yes; fi
-if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null; then asked=no; fi
 install_packages docker-options jq
 # What the check could not read before.
 if [ "$readable" = no ] && [ -s /etc/docker/daemon.json ]; then heed "$(dirname "$FILES")/check.sh"; fi
@@ -52,7 +58,10 @@ if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^doc
 fi
 need_docker up
 # What is in an engine that was here, which the check could not ask before.
-if [ "$asked" = no ]; then heed "$(dirname "$FILES")/check.sh"; fi
+if [ -e "$unseen" ]; then
+  heed "$(dirname "$FILES")/check.sh"
+  rm -f "$unseen"
+fi
 mkdir -p "$directory"
 chmod 700 "$directory"
 keys=()

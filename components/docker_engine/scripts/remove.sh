@@ -15,6 +15,15 @@ remove_empty /etc/systemd/system/nftables.service.d
 remove_units auto-devops-docker-plain.socket auto-devops-docker-plain.service
 if [ -x "$live_restore" ]; then "$live_restore" give-back; fi
 
+# An engine that was never asked what it has (see install.sh): nothing there is the stack's, and it runs on as it does.
+if [ -e "$STATE/docker-unseen" ]; then
+  remove_packages docker
+  remove_packages docker-options
+  rm -f "$records/first" "$STATE"/docker-{before,log-driver,unseen}
+  forget_empty
+  exit 0
+fi
+
 # Those who do not know yet (a release before this one began here) leave what they cannot know.
 ip_forward='' forward_policy='' group='' key=no directories='' enabled=yes active=yes
 if [ -r "$STATE/docker-before" ]; then
