@@ -216,3 +216,37 @@ def test_a_containerd_that_does_not_tell_keeps_its_data(machine: Engine) -> None
     done = machine.step("remove")
     assert done.returncode == 0 and "does not tell" in done.stderr
     assert (machine.root / "var/lib/docker/overlay2").exists()
+
+
+def test_a_removal_that_goes_on_knows_what_was_before(machine: Engine) -> None:
+    """jq could not go at the end; by then the firewall and the engine's key are as they were."""
+    came_with_us(machine)
+    machine.put("state/packages/docker-options", "jq\n")
+    machine.put("state/docker-before", "ip_forward=1\nforward_policy=DROP\ngroup=yes\nkey=yes\ndirectories=''\n")
+    apt = (machine.root / "bin/apt-get").read_text()
+    machine.fake("apt-get", apt.split("\n", 2)[2].replace("case", 'case "$*" in *purge*jq*) exit 1 ;; esac\ncase', 1))
+    assert machine.step("remove").returncode == 1
+    assert (machine.root / "state/docker-going").exists()
+    (machine.root / "bin/apt-get").write_text(apt)
+    done = machine.step("remove")
+    assert done.returncode == 0, done.stderr
+    assert "iptables -P FORWARD ACCEPT" not in machine.calls
+    assert (machine.root / "etc/docker/key.json").exists() and not (machine.root / "state").exists()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_came_between_two_removals_is_somebodys(machine: Engine, running: bool) -> None:
+    """The first ended early, and its engine was used since."""
+    came_with_us(machine)
+    systemctl = (machine.root / "bin/systemctl").read_text()
+    machine.fake("systemctl", systemctl.replace("case", 'case $* in "stop docker"*) exit 1 ;; esac\ncase', 1))
+    assert machine.step("remove").returncode == 1
+    (machine.root / "bin/systemctl").write_text(systemctl)
+    machine.put("volumes", "data\n")
+    theirs = machine.put("var/lib/docker/volumes/data/_data/x", "")
+    if not running:
+        (machine.root / "active").unlink()
+    done = machine.step("remove")
+    assert done.returncode == 0, done.stderr
+    assert "leaving Docker" in done.stderr and theirs.exists()
+    assert "docker.io" in machine.read("installed") and not (machine.root / "state").exists()

@@ -170,9 +170,9 @@ take_ours_out() {
   forget_options
 }
 
-# forget_options: what only we have.
+# forget_options: what only we have, but for what was before: a removal that goes on needs that until its end.
 forget_options() {
-  rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE"/docker-{before,log-driver} "$STATE/started/docker"
+  rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-log-driver" "$STATE/started/docker"
   remove_empty /etc/systemd/system/docker.service.d
   rm -rf /etc/docker/auto-devops "$records"
   forget_empty
@@ -220,14 +220,15 @@ else
     systemctl start docker 2>/dev/null || true
     await 30 "the Docker engine" answers || true
   fi
-  if answers; then
-    remove_made
-    # Data that was there before the engine stays where it is, so it may lose the engine again.
-    if ! adopted "$root"; then others=$(left) || others="what the engine does not tell; "; fi
-  elif [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
-    if command -v docker >/dev/null; then others="an engine that does not answer"; else others="an engine without the docker command"; fi
-    others="$root, in which $others has containers or volumes; "
-  fi
+fi
+# Also where one goes on: the engine may have been used since.
+if answers; then
+  remove_made
+  # Data that was there before the engine stays where it is, so it may lose the engine again.
+  if ! adopted "$root"; then others=$(left) || others="what the engine does not tell; "; fi
+elif [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
+  if command -v docker >/dev/null; then others="an engine that does not answer"; else others="an engine without the docker command"; fi
+  others="$root, in which $others has containers or volumes; "
 fi
 
 if [ "$came" = no ] || [ -n "$others" ]; then
@@ -242,11 +243,13 @@ if [ "$came" = no ] || [ -n "$others" ]; then
     rm -f "$STATE/packages/docker"
   fi
   remove_packages docker-options
+  rm -f "$STATE/docker-before" "$going"
   forget_empty
   exit 0
 fi
 
-printf 'configured=%s containerd=%s root=%q\n' "$configured" "$containerd" "$root" >"$going"
+printf 'configured=%s containerd=%s root=%q\n' "$configured" "$containerd" "$root" >"$going.new"
+mv "$going.new" "$going"
 if adopted "$root" && answers; then docker ps --quiet | xargs --no-run-if-empty docker stop >/dev/null; fi
 stop_units docker.socket docker.service
 if [ "$containerd" = yes ]; then stop_units containerd.service; fi
@@ -295,5 +298,5 @@ forget_options
 systemctl daemon-reload
 gone_unless_before /etc/docker
 remove_packages docker-options
-rm -f "$going"
+rm -f "$STATE/docker-before" "$going"
 forget_empty
