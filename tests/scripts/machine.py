@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BASH = shutil.which("bash")
 
 
+def remembered(state: Path) -> list[str]:
+    """What the stack remembers there; directories of its own go at the very end (leave.sh)."""
+    return sorted(str(path.relative_to(state)) for path in state.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
 @dataclass
 class Machine:
     """A directory that plays a machine: `fake` programs come before the real ones, `variables` are every script's."""

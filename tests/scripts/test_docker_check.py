@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.scripts.engine import DROPIN, Engine, only
+from tests.scripts.machine import remembered
 
 
 @pytest.fixture
@@ -31,6 +32,14 @@ def test_somebodys_engine_is_used(machine: Engine) -> None:
 def engine_of(machine: Engine, **options: Any) -> bool:
     """Somebody's engine with these options; true, so that more may follow in one expression."""
     machine.user_has("docker.io", options)
+    return True
+
+
+def silent(machine: Engine, asked: str) -> bool:
+    """Somebody's engine that does not answer this."""
+    machine.user_has()
+    docker = (machine.root / "bin/docker").read_text()
+    machine.fake("docker", docker.replace("case", f'case "$*" in "{asked}"*) exit 1 ;; esac\ncase', 1))
     return True
 
 
@@ -92,6 +101,19 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "volume auto-devops-cache-x",
         "free",
     ),
+    "switched off": (
+        lambda m: (engine_of(m), (m.root / "active").unlink(), m.put("var/lib/docker/volumes/x/_data/y", "")),
+        "Docker engine",
+        "does not answer (docker info)",
+    ),
+    **{
+        f"silent, {asked}": (
+            lambda m, asked=asked: silent(m, asked),
+            "Docker engine",
+            f"does not answer (docker {asked.partition(' --')[0]})",
+        )
+        for asked in ("ps --all --format", "ps --format", "network ls", "volume ls")
+    },
     "port": (lambda m: m.put("ports", ':80 users:(("apache2",pid=7,fd=4))\n'), "port 80", "apache2"),
     "port 2376": (lambda m: m.put("ports", ':2376 users:(("x",pid=7,fd=4))\n'), "port 2376", "by x"),
     "published port": (
@@ -115,6 +137,12 @@ def test_refused_by_name(machine: Engine, case: str) -> None:
     assert [
         path for path in machine.root.rglob("*") if path not in before and path.name not in ("calls", "check.sh")
     ] == []
+
+
+def test_an_engine_that_is_switched_off_and_empty_is_used(machine: Engine) -> None:
+    engine_of(machine)
+    (machine.root / "active").unlink()
+    assert machine.check() == {}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +207,7 @@ def test_a_log_driver_that_gitlab_cannot_use(machine: Engine) -> None:
     assert machine.install(BOUNDS_LOGS="yes").returncode == 0
     assert machine.check(BOUNDS_LOGS="yes", BEGUN="yes") == {}
     assert machine.step("remove").returncode == 0
-    assert not (machine.root / "state").exists()
+    assert remembered(machine.root / "state") == []
 
 
 def test_a_restart_is_announced_where_it_cannot_be_avoided(machine: Engine) -> None:

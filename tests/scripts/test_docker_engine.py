@@ -13,6 +13,7 @@ import pytest
 
 from components.docker_engine.docker_engine import PROGRAMS, SCRIPTS, options
 from tests.scripts.engine import DROPIN, OURS, SYSTEMCTL, Engine, only
+from tests.scripts.machine import remembered
 
 
 @pytest.fixture
@@ -262,7 +263,7 @@ def test_what_was_refused_once_the_command_was_there_stays_refused(machine: Engi
     done = machine.step("remove", BEGUN="yes")
     assert done.returncode == 0, done.stderr
     assert machine.read("volumes") == "auto-devops-registry\n" and machine.read("running") == "theirs\n"
-    assert "systemctl restart docker" not in machine.calls and not (machine.root / "state").exists()
+    assert "systemctl restart docker" not in machine.calls and remembered(machine.root / "state") == []
 
 
 def test_what_was_refused_and_is_given_another_name_is_no_obstacle(machine: Engine) -> None:
@@ -330,3 +331,13 @@ def test_rules_that_are_gone_come_back_with_the_engine(machine: Engine, case: st
     assert done.returncode == 0, done.stderr
     assert ("systemctl --no-block restart docker" in machine.calls) == restarts
     assert ("systemctl restart docker" in done.stdout) == (case == "no live-restore")
+
+
+@pytest.mark.parametrize("asked", ["ps -q", "info --format {{.LiveRestoreEnabled}}"])
+def test_an_engine_that_does_not_say_what_runs_is_not_restarted(machine: Engine, asked: str) -> None:
+    machine.user_has("docker.io", None, "theirs")
+    docker = (machine.root / "bin/docker").read_text()
+    machine.fake("docker", docker.replace("case", f'case "$*" in "{asked}"*) exit 1 ;; esac\ncase', 1))
+    done = machine.install()
+    assert done.returncode == 1 and "does not say what runs in it" in done.stderr
+    assert "systemctl restart docker" not in machine.calls and machine.read("running") == "theirs\n"

@@ -8,6 +8,7 @@ import pytest
 
 from components.docker_engine.docker_engine import SCRIPTS
 from tests.scripts.engine import Engine, Image
+from tests.scripts.machine import remembered
 
 PLATFORM, GITLAB = "registry.devops.example.com", "gitlab.devops.example.com:4567"
 MINE = Image("mine", ["mine:1"])
@@ -53,7 +54,7 @@ def test_what_the_stack_pulled_and_its_pipelines_built_goes(machine: Engine) -> 
     # debian is in no setting: whether a pipeline or somebody pulled it, nobody knows.
     assert machine.image_names == ["debian:slim", "mine:1", "sha256:nameless"]
     assert "leaving the image" not in said
-    assert not (machine.root / "state").exists()
+    assert remembered(machine.root / "state") == []
     assert not list((machine.root / "usr/local/sbin").iterdir())
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from components.docker_engine.docker_engine import SCRIPTS
 from tests.scripts.engine import DROPIN, OURS, Engine
+from tests.scripts.machine import remembered
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_an_engine_with_somebodys_things_stays(machine: Engine, kind: str, line:
     assert (machine.root / "var/lib/docker/volumes/metadata.db").exists() and (machine.root / "active").exists()
     assert not (machine.root / DROPIN).exists() and not (machine.root / OURS).exists()
     # It is the user's from now on.
-    assert not (machine.root / "state").exists()
+    assert remembered(machine.root / "state") == []
 
 
 def test_an_engine_that_does_not_tell_stays(machine: Engine) -> None:
@@ -104,6 +105,55 @@ def test_a_dead_engine_with_volumes_stays(machine: Engine) -> None:
     done = machine.run(script)
     assert done.returncode == 0, done.stderr
     assert "does not answer" in done.stderr and (machine.root / "var/lib/docker/volumes/data/_data/x").exists()
+
+
+def test_a_dead_engine_with_images_stays(machine: Engine) -> None:
+    """Whose they are only the engine could tell."""
+    came_with_us(machine)
+    image = machine.put("var/lib/docker/image/overlay2/imagedb/content/sha256/a", "{}")
+    machine.fake("docker", "exit 1")
+    done = machine.step("remove")
+    assert done.returncode == 0, done.stderr
+    assert "does not answer has images" in done.stderr and image.exists()
+
+
+OWN_RULES = "-A FORWARD -j ufw-before-forward"
+
+
+@pytest.mark.parametrize(
+    ("before", "rules", "opened"),
+    [
+        ("ACCEPT", "", True),
+        ("ACCEPT", "-A FORWARD -j DOCKER-USER", True),
+        ("ACCEPT", OWN_RULES, False),
+        ("", "", True),
+        ("", OWN_RULES, False),
+        ("DROP", "", False),
+        (None, "", False),
+    ],
+)
+def test_the_firewalls_policy(machine: Engine, before: str | None, rules: str, opened: bool) -> None:
+    """The engine has closed it: it stays so where somebody has rules since, or nobody knows what was before."""
+    came_with_us(machine)
+    known = machine.root / "state/docker-before"
+    if before is None:
+        known.unlink()
+    else:
+        known.write_text(known.read_text().replace("forward_policy=ACCEPT", f"forward_policy={before}"))
+    machine.fake("iptables", f"""case "$*" in "-S FORWARD") printf '%s\\n' '-P FORWARD DROP' '{rules}' ;; esac""")
+    done = machine.step("remove")
+    assert done.returncode == 0, done.stderr
+    assert ("iptables -P FORWARD ACCEPT" in machine.calls) is opened
+    assert ("leaving the firewall's policy" in done.stderr) is (rules == OWN_RULES)
+
+
+def test_a_rule_of_somebodys_that_leads_to_ours_is_told(machine: Engine) -> None:
+    came_with_us(machine)
+    machine.fake("iptables-save", f"cat {machine.put('rules', RULES)}")
+    machine.fake("iptables-restore", "echo 'iptables-restore: line 9 failed' >&2; exit 1")
+    done = machine.step("remove")
+    assert done.returncode == 1
+    assert "line 9 failed" in done.stderr and "remove that rule, then run pulumi destroy again" in done.stderr
 
 
 def test_adopted_data_stays_without_the_engine(machine: Engine) -> None:
@@ -130,7 +180,7 @@ def test_an_interrupted_removal_goes_on(machine: Engine) -> None:
     done = machine.step("remove")
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (machine.root / "var/lib/docker").iterdir()] == ["theirs"]
-    assert not (machine.root / "state").exists() and not (machine.root / OURS).exists()
+    assert remembered(machine.root / "state") == [] and not (machine.root / OURS).exists()
 
 
 RULES = """*filter
@@ -231,7 +281,7 @@ def test_a_removal_that_goes_on_knows_what_was_before(machine: Engine) -> None:
     done = machine.step("remove")
     assert done.returncode == 0, done.stderr
     assert "iptables -P FORWARD ACCEPT" not in machine.calls
-    assert (machine.root / "etc/docker/key.json").exists() and not (machine.root / "state").exists()
+    assert (machine.root / "etc/docker/key.json").exists() and remembered(machine.root / "state") == []
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -249,4 +299,4 @@ def test_what_came_between_two_removals_is_somebodys(machine: Engine, running: b
     done = machine.step("remove")
     assert done.returncode == 0, done.stderr
     assert "leaving Docker" in done.stderr and theirs.exists()
-    assert "docker.io" in machine.read("installed") and not (machine.root / "state").exists()
+    assert "docker.io" in machine.read("installed") and remembered(machine.root / "state") == []

@@ -210,6 +210,22 @@ def test_systemd_resolved_is_told_in_its_own_way(asking: Rooted, link: str) -> N
     assert asking.snapshot() == before and not dropin.parent.exists()
 
 
+def test_a_removal_that_was_ended_before_it_was_read_goes_on(asking: Rooted) -> None:
+    """The file was gone by the next run, and systemd-resolved asked a name server that was gone, too."""
+    resolved(asking)
+    resolver(asking)
+    systemctl = (asking.root / "bin/systemctl").read_text()
+    asking.fake("systemctl", f'case "$*" in *restart*) exit 1 ;; esac\n{systemctl}')
+    assert asking.step(SCRIPTS / "unresolver.sh", **RESOLVER).returncode == 1
+    (asking.root / "bin/systemctl").write_text(systemctl)
+    calls = len(asking.calls)
+    for restarts in (1, 0):
+        resolver(asking, "unresolver")
+        restarted = [call for call in asking.calls[calls:] if "restart" in call and "resolved" in call]
+        assert len(restarted) == restarts
+        calls = len(asking.calls)
+
+
 def test_a_systemd_resolved_that_nobody_asks(asking: Rooted) -> None:
     """Its package came with something else, and /etc/resolv.conf is a file still: programs go by that."""
     resolved(asking)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripts.apt_root import AptRoot, repository
+from tests.scripts.machine import remembered
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="dpkg changes owners, which root alone may")
 
@@ -44,7 +45,7 @@ def test_what_comes_is_remembered_and_goes_again(machine: AptRoot) -> None:
     done(machine.script(REMOVE))
     assert machine.packages == {"another": "installed"}
     assert sorted(str(path) for path in machine.root.glob("etc/*.conf")) == before
-    assert not machine.state.exists()
+    assert remembered(machine.state) == []
 
 
 def test_what_will_come_is_remembered_before_it_comes(machine: AptRoot) -> None:

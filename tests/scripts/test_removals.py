@@ -135,6 +135,35 @@ def test_lines_in_somebody_elses_file(machine: Rooted) -> None:
     assert sorted(path.name for path in file.parent.iterdir()) == ["theirs.conf"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "theirs = 1\n# auto-devops: why\nours = 1\ntheirs = 2\n",
+        "theirs = 1\nours = 1\n# auto-devops: end\ntheirs = 2\n",
+        "# auto-devops: why\nours = 1\n# auto-devops: why\nours = 1\n# auto-devops: end\ntheirs = 2\n",
+    ],
+    ids=["no end", "no beginning", "twice the beginning"],
+)
+def test_lines_without_their_marks_are_refused(machine: Rooted, text: str) -> None:
+    """What somebody wrote after a mark that is gone went with the stack's lines."""
+    file, lines = machine.write("etc/theirs.conf", text), machine.root / "files/lines"
+    lines.write_text("# auto-devops: why\nours = 2\n# auto-devops: end\n")
+    for step, command in ((f"add_lines {lines} {file} last", "up"), (f"take_lines {file}", "destroy")):
+        result = script(machine, step)
+        assert result.returncode == 1 and f"pulumi {command} again" in result.stderr and str(file) in result.stderr
+        assert file.read_text() == text
+
+
+def test_what_another_script_has_just_made_stays(machine: Rooted) -> None:
+    """Removals run beside each other: one removed a directory in which another was about to write, or to look."""
+    kept = machine.write("etc/kept", "theirs\n")
+    assert script(machine, f"keep {kept}").returncode == 0
+    made = machine.state / "before/etc/somebody"
+    made.mkdir(parents=True)
+    assert script(machine, f"give_back {kept}; give_back_below {kept.parent}").returncode == 0
+    assert made.is_dir() and kept.read_text() == "theirs\n"
+
+
 def bundle(machine: Rooted, step: str) -> subprocess.CompletedProcess[str]:
     """A bundle as it is unpacked on a machine, whose install.sh is `step`."""
     directory = machine.root / "run/bundle"

@@ -14,6 +14,7 @@ import pytest
 from components.host.checks import findings
 from components.host.command import printed
 from components.host.shell import LIBRARY, RUNNER, SCRIPTS
+from tests.scripts.machine import remembered
 
 NAME = "a-script"
 # As commit 7b9176a did it, of run.sh; its step library was one file.
@@ -125,7 +126,7 @@ def test_a_script_knows_whether_it_has_begun(machine: Runs) -> None:
     assert told(machine) == "no no"
     assert told(machine) == "yes no"
     assert machine.run("remove", install=TELL, remove=TELL).stdout.splitlines()[1] == "yes no"
-    assert not machine.state.exists()
+    assert remembered(machine.state) == []
     assert told(machine) == "no no"
 
 
@@ -208,7 +209,7 @@ def test_a_refusal_changes_nothing_and_tells_all(machine: Runs) -> None:
     assert result.returncode == 1
     for text in ("disk: little; nothing was changed", "make room", "system: BSD", "install it", "clock: late"):
         assert text in result.stderr
-    assert not (machine.root / "changed").exists() and not machine.state.exists()
+    assert not (machine.root / "changed").exists() and remembered(machine.state) == []
 
 
 def test_a_check_that_breaks_off_ends_the_script(machine: Runs) -> None:
@@ -216,7 +217,7 @@ def test_a_check_that_breaks_off_ends_the_script(machine: Runs) -> None:
     result = machine.run("install", install='touch "$ROOT/changed"', remove="true", check=check)
     assert result.returncode == 1
     assert "clock: late" in result.stderr and "a check that broke off" in result.stderr
-    assert not (machine.root / "changed").exists() and not machine.state.exists()
+    assert not (machine.root / "changed").exists() and remembered(machine.state) == []
 
 
 def test_a_refused_script_that_began_stays_remembered(machine: Runs) -> None:

@@ -48,7 +48,8 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
         "docker",
         """case "$*" in
         *"label=com.gitlab.gitlab-runner.runner.id="*) filter=${*: -1}; echo "of-${filter##*=}" ;;
-        *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-one x-auto-devops-cache-theirs ;;
+        *"name=auto-devops-cache-"*) printf '%s\\n' auto-devops-cache-{used,one} x-auto-devops-cache-theirs ;;
+        "volume rm auto-devops-cache-used") echo "volume is in use - [a1]" >&2; exit 1 ;;
         esac""",
     )
     machine.fake("dockerd", "true")
@@ -60,5 +61,6 @@ def test_volumes_of_projects_that_are_gone_go(tmp_path: Path) -> None:
         f"docker {removal} of-{runner}"
         for runner in ("abcdefghi", "gonegoneg", "r-bcdefgh")
         for removal in ("rm --force --volumes", "volume rm", "network rm")
-    ] + ["docker volume rm auto-devops-cache-one"]
+    ] + ["docker volume rm auto-devops-cache-used", "docker volume rm auto-devops-cache-one"]
+    assert "leaving the volume auto-devops-cache-used" in done.stderr
     assert not (machine.root / "state/gitlab-runner-ids").exists()

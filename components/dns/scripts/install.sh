@@ -23,7 +23,8 @@ upstream() {
 if grep -q '@FORWARDERS@' "$FILES/named.conf.options"; then
   if [ ! -s "$STATE/dns-forwarders" ]; then
     mkdir -p "$STATE"
-    upstream >"$STATE/dns-forwarders"
+    upstream >"$STATE/dns-forwarders.new"
+    mv "$STATE/dns-forwarders.new" "$STATE/dns-forwarders"
   fi
   if [ ! -s "$STATE/dns-forwarders" ]; then
     fail "no resolver in /etc/resolv.conf to forward other names to" "at least one" \

@@ -9,7 +9,7 @@ if [ "$ours" = yes ] && systemctl -q is-active named; then systemctl stop named;
 give_back /etc/bind/named.conf.options
 give_back /etc/bind/named.conf.local
 remove_tree /etc/bind/auto-devops
-rm -f "$STATE/dns-serial" "$STATE/dns-forwarders"
+rm -f "$STATE/dns-serial" "$STATE"/dns-forwarders{,.new}
 remove_packages dns
 if ! installed bind9; then
   # What a named writes there by itself; other files are somebody's, as are those in /etc/bind that dpkg has left.
@@ -21,4 +21,3 @@ elif [ "$ours" = no ]; then
 elif systemctl -q is-enabled named; then
   systemctl start named # somebody needs it, as remove_packages has said
 fi
-forget_empty

@@ -18,6 +18,7 @@ another="another machine for it in the settings"
 # Under another resource's name, as in older stacks, it has begun here, too.
 if [ -e "$dropins/auto-devops.conf" ]; then BEGUN=yes; fi
 # A run that ended before it could ask the engine has begun nothing there.
+# shellcheck disable=SC2153 # run.sh sets it
 if [ -e "$STATE/docker-unseen" ]; then BEGUN=no; fi
 
 # Of which package. An interrupted installation of ours counts as none.
@@ -146,7 +147,6 @@ if [ "$readable" = yes ]; then
   json-file | local) ;;
   *)
     # GitLab's container names its own driver, unless it is of a release before that. It is the engine's then, when it is made anew.
-    # shellcheck disable=SC2153 # run.sh sets it
     if [ "$BOUNDS_LOGS" = yes ] && [ ! -e "$STATE/docker-log-driver" ] && { [ -e "$STATE/docker-before" ] || [ -e "$dropins/auto-devops.conf" ]; }; then
       refuse "$config" "log-driver $driver" "json-file or local: GitLab's log is bounded by max-size, which $driver does not know" \
         "$here: take log-driver out, or give it to your own containers instead; or $another"
@@ -161,7 +161,16 @@ fi
 ## What is in the engine, and on the ports that the stack needs
 
 ask() { timeout 20 docker "$@" 2>/dev/null; }
-if [ -n "$engine" ] && command -v docker >/dev/null && state=$(ask info --format '{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}'); then
+# silent COMMAND: one whose contents nobody has seen.
+silent() {
+  refuse "Docker engine" "$engine, which does not answer (docker $1)" "an answer within 20 s: it may have what the stack must not touch" \
+    "$here: systemctl start docker; systemctl status docker; or $another"
+}
+if [ -n "$engine" ] && command -v docker >/dev/null && ! state=$(ask info --format '{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}'); then
+  if [ "$BEGUN" = no ] && [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ]; then
+    silent info
+  fi
+elif [ -n "$engine" ] && command -v docker >/dev/null; then
   if [ "${state% *}" != inactive ] && [ -n "${state% *}" ]; then
     refuse swarm "an engine in swarm mode" "one without: live-restore, by which containers outlive its restarts, excludes it" \
       "$here: docker swarm leave --force; or $another"
@@ -178,13 +187,17 @@ if [ -n "$engine" ] && command -v docker >/dev/null && state=$(ask info --format
         done
       done
     }
+    there='' networked='' kept='' running=''
+    if ! there=$(ask ps --all --format '{{.Names}}') || ! running=$(ask ps --format '{{.Names}}'); then silent ps; fi
+    if ! networked=$(ask network ls --format '{{.Name}}'); then silent "network ls"; fi
+    if ! kept=$(ask volume ls --quiet); then silent "volume ls"; fi
     set -f
-    taken container "$CONTAINERS" "$(ask ps --all --format '{{.Names}}')"
-    taken network "$NETWORKS" "$(ask network ls --format '{{.Name}}')"
-    taken volume "$VOLUMES" "$(ask volume ls --quiet)"
+    taken container "$CONTAINERS" "$there"
+    taken network "$NETWORKS" "$networked"
+    taken volume "$VOLUMES" "$kept"
     set +f
-    running=$(ask ps --format '{{.Names}}' | tr '\n' ' ')
-    if [ -n "$running" ]; then
+    running=$(tr '\n' ' ' <<<"$running")
+    if [ "$running" != ' ' ]; then
       if [ "$(option live-restore)" = false ]; then
         warn containers "${running% } on an engine with live-restore false, which stops them when it restarts" \
           "a moment in which that does no harm: the engine restarts for the stack's keys now, and at the end" \

@@ -86,7 +86,12 @@ active() { systemctl -q is-active docker; }
 
 # Containers that run on the user's engine live on: before its first restart it learns live-restore, unless its user has said
 # the opposite (check.sh has told what that means).
-if active && ! ours && [ -n "$(docker ps -q)" ] && [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = false ] &&
+running='' lives=''
+if active && ! ours && { ! running=$(docker ps -q) || ! lives=$(docker info --format '{{.LiveRestoreEnabled}}'); }; then
+  fail "an engine that does not say what runs in it (the reason is above)" "docker ps and docker info to work: its containers must live on" \
+    "on $(hostname): systemctl status docker; then run pulumi up again"
+fi
+if [ -n "$running" ] && [ "$lives" = false ] &&
   { [ ! -s /etc/docker/daemon.json ] || [ "$(jq 'has("live-restore")' /etc/docker/daemon.json)" != true ]; }; then
   say "the engine of $(hostname) has containers: they go on while it restarts (live-restore)"
   "$live_restore" write true

@@ -20,12 +20,11 @@ if [ -e "$STATE/docker-unseen" ]; then
   remove_packages docker
   remove_packages docker-options
   rm -f "$records/first" "$STATE"/docker-{before,log-driver,unseen}
-  forget_empty
   exit 0
 fi
 
 # Those who do not know yet (a release before this one began here) leave what they cannot know.
-ip_forward='' forward_policy='' group='' key=no directories='' enabled=yes active=yes
+ip_forward='' forward_policy=unknown group='' key=no directories='' enabled=yes active=yes
 if [ -r "$STATE/docker-before" ]; then
   # shellcheck source=/dev/null
   . "$STATE/docker-before"
@@ -57,21 +56,11 @@ remove_made() {
     if made_by_the_stack "$name"; then docker rm --force --volumes "$name" >/dev/null; fi
   done < <(docker ps --all --format '{{.Names}}')
   while read -r name; do
-    if [ "$name" = auto-devops ]; then rid network "$name"; fi
+    if [ "$name" = auto-devops ]; then remove_unused network "$name"; fi
   done < <(docker network ls --format '{{.Name}}')
   while read -r name; do
-    case "$name" in auto-devops-registry | auto-devops-cache-*) rid volume "$name" ;; esac
+    case "$name" in auto-devops-registry | auto-devops-cache-*) remove_unused volume "$name" ;; esac
   done < <(docker volume ls --quiet)
-}
-
-# rid network|volume NAME: removes it; one that somebody's container has stays, as what is somebody's.
-rid() {
-  local said
-  if said=$(docker "$1" rm "$2" 2>&1); then return 0; fi
-  case "$said" in
-  *"has active endpoints"* | *"is in use"*) say "leaving the $1 $2 on $(hostname), which a container of somebody's has: $said" ;;
-  *) fail "the $1 $2 that cannot be removed: $said" "docker $1 rm $2 to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
-  esac
 }
 
 # take_images: those of the stack's, from an engine that stays.
@@ -175,7 +164,6 @@ forget_options() {
   rm -f "$dropin" "$live_restore" "$images" /usr/local/sbin/auto-devops-docker-options "$STATE/docker-log-driver" "$STATE/started/docker"
   remove_empty /etc/systemd/system/docker.service.d
   rm -rf /etc/docker/auto-devops "$records"
-  forget_empty
 }
 
 # gone_unless_before DIRECTORY...: removes those that are empty and were not there before us.
@@ -197,6 +185,19 @@ remove_engine_rules() {
   fi
   local chain="DOCKER(${user}-ISOLATION-STAGE-1|-ISOLATION-STAGE-2|-ISOLATION|-INGRESS|-FORWARD|-CT|-BRIDGE|)"
   remove_rules -E "^:$chain |^-A $chain |^-A .* -[jg] $chain( |\$)|^-A (FORWARD|PREROUTING|POSTROUTING|OUTPUT) .*-[io] docker0( |\$)"
+}
+
+# give_back_policy: the engine closes the way between networks when it makes the kernel forward. What has rules of its own there
+# now, such as ufw, may rely on that.
+give_back_policy() {
+  local wanted=${forward_policy:-ACCEPT} # before there was iptables the kernel let everything pass
+  case "$wanted" in DROP | unknown) return 0 ;; esac
+  if ! command -v iptables >/dev/null || iptables -S FORWARD | grep -x -e "-P FORWARD $wanted" >/dev/null; then return 0; fi
+  if iptables -S FORWARD | grep '^-A' | grep -vx -e '-A FORWARD -j DOCKER-USER' >/dev/null; then
+    say "leaving the firewall's policy for FORWARD on $(hostname), which was $wanted: somebody has rules there now"
+  else
+    iptables -P FORWARD "$wanted"
+  fi
 }
 
 # sets_forwarding: whether a file of the machine's wants the kernel to forward.
@@ -229,6 +230,8 @@ if answers; then
 elif [ -n "$(find "$root/containers" "$root/volumes" -mindepth 1 -maxdepth 1 -type d -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
   if command -v docker >/dev/null; then others="an engine that does not answer"; else others="an engine without the docker command"; fi
   others="$root, in which $others has containers or volumes; "
+elif [ ! -e "$going" ] && [ -n "$(find "$root/image" -path '*/imagedb/content/*/*' -type f -print -quit 2>/dev/null)" ] && ! adopted "$root"; then
+  others="$root, in which an engine that does not answer has images; "
 fi
 
 if [ "$came" = no ] || [ -n "$others" ]; then
@@ -240,11 +243,10 @@ if [ "$came" = no ] || [ -n "$others" ]; then
   else
     say "leaving Docker on $(hostname), with what is not the stack's: ${others%; }. Without need of it, there:" \
       "docker rm, docker volume rm, docker image rm; then apt-get purge docker.io && rm -rf $root"
-    rm -f "$STATE/packages/docker"
+    with_lists rm -f "$STATE/packages/docker"
   fi
   remove_packages docker-options
   rm -f "$STATE/docker-before" "$going"
-  forget_empty
   exit 0
 fi
 
@@ -256,13 +258,12 @@ if [ "$containerd" = yes ]; then stop_units containerd.service; fi
 
 if ip link show docker0 >/dev/null 2>&1; then ip link delete docker0; fi
 remove_engine_rules
-if [ -n "$forward_policy" ] && [ "$forward_policy" != DROP ]; then iptables -P FORWARD "$forward_policy"; fi
-if [ -z "$forward_policy" ] && command -v iptables >/dev/null; then iptables -P FORWARD ACCEPT; fi
+give_back_policy
 if [ "$ip_forward" = 0 ] && ! sets_forwarding; then printf 0 >/proc/sys/net/ipv4/ip_forward; fi
 
 # Debian's docker.io, when purged, removes all of /var/lib/docker by a script that its removal left there (docker.io
 # 20.10.24+dfsg1, prerm and postrm). So it is removed first, the script goes, and then its configuration does.
-if [ -e "$STATE/packages/docker" ]; then sed -i 's/^docker\.io$/docker.io configured/' "$STATE/packages/docker"; fi
+if [ -e "$STATE/packages/docker" ]; then with_lists sed -i 's/^docker\.io$/docker.io configured/' "$STATE/packages/docker"; fi
 remove_packages docker
 if there docker.io; then
   systemctl start docker # somebody needs it, as remove_packages has said
@@ -299,4 +300,3 @@ systemctl daemon-reload
 gone_unless_before /etc/docker
 remove_packages docker-options
 rm -f "$STATE/docker-before" "$going"
-forget_empty

@@ -13,15 +13,18 @@ if command -v dockerd >/dev/null; then
   label=com.gitlab.gitlab-runner.runner.id
   for runner in $(cat "$known" 2>/dev/null || true); do
     docker ps --all --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
-    docker volume ls --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker volume rm >/dev/null
-    docker network ls --quiet --filter "label=$label=$runner" | xargs --no-run-if-empty docker network rm >/dev/null
+    volumes=$(docker volume ls --quiet --filter "label=$label=$runner")
+    networks=$(docker network ls --quiet --filter "label=$label=$runner")
+    for volume in $volumes; do remove_unused volume "$volume"; done
+    for network in $networks; do remove_unused network "$network"; done
   done
-  docker volume ls --quiet --filter name=auto-devops-cache- | { grep '^auto-devops-cache-' || true; } |
-    xargs --no-run-if-empty docker volume rm >/dev/null
+  volumes=$(docker volume ls --quiet --filter name=auto-devops-cache-)
+  for volume in $volumes; do
+    if [[ $volume == auto-devops-cache-* ]]; then remove_unused volume "$volume"; fi
+  done
 fi
 for file in config.toml certs/ca.crt docker/ca.pem docker/cert.pem docker/key.pem; do give_back "$directory/$file"; done
 # The runner's own name for itself, which it makes at its start.
 if ! adopted "$directory"; then rm -f "$directory/.runner_system_id"; fi
 rm -f "$known"
 remove_empty "$directory/certs" "$directory/docker" "$directory"
-forget_empty

@@ -16,4 +16,3 @@ fi
 remove_tree "$DATA/auto-devops"
 remove_empty "$DATA/config" "$DATA/logs" "$DATA/data" "$DATA"
 rm -f "$STATE/gitlab-data"
-forget_empty

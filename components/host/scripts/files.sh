@@ -63,7 +63,6 @@ give_back() {
     mkdir -p "$(dirname "$1")"
     mv -fT "$kept" "$1"
   fi
-  forget_empty
 }
 
 # give_back_below DIRECTORY: gives back every file below DIRECTORY that was remembered.
@@ -76,7 +75,6 @@ give_back_below() {
     kept=${kept#"$STATE/before"}
     give_back "${kept%.none}"
   done
-  forget_empty
 }
 
 # add_lines LINES FILE first|last: puts the lines of the file LINES into a file that is somebody else's, and stays so: whatever
@@ -84,7 +82,10 @@ give_back_below() {
 add_lines() {
   local new
   new=$(mktemp)
-  if [ -e "$2" ]; then without_lines "$2" >"$new"; fi
+  if [ -e "$2" ]; then
+    need_marks "$2" up
+    without_lines "$2" >"$new"
+  fi
   if [ "$3" = first ]; then cat "$1" - <"$new" >"$new.all"; else cat "$new" "$1" >"$new.all"; fi
   if ! cmp -s "$new.all" "$2"; then
     if [ -e "$2" ]; then cp -a "$2" "$2.auto-devops-new"; fi
@@ -99,6 +100,7 @@ add_lines() {
 # take_lines FILE: the opposite of add_lines; a file that has nothing else goes. Its status says whether it had them.
 take_lines() {
   if ! grep -qs '^# auto-devops' "$1"; then return 1; fi
+  need_marks "$1" destroy
   # Whoever asks for the status has switched off `set -e`.
   if ! { cp -a "$1" "$1.auto-devops-new" && without_lines "$1" >"$1.auto-devops-new" &&
     if [ -s "$1.auto-devops-new" ]; then mv -f "$1.auto-devops-new" "$1"; else rm -f "$1" "$1.auto-devops-new"; fi; }; then
@@ -107,7 +109,20 @@ take_lines() {
   fi
 }
 
-without_lines() { sed '/^# auto-devops/,/^# auto-devops: end$/d' "$1"; }
+# without_lines FILE: FILE without the stack's lines; its status says whether both marks around them are there.
+without_lines() {
+  awk '/^# auto-devops: end$/ { if (!ours) lost = 1; ours = 0; next }
+    /^# auto-devops/ { if (ours) lost = 1; ours = 1 }
+    !ours
+    END { exit lost || ours }' "$1"
+}
+
+# need_marks FILE COMMAND: refuses a file in which somebody has removed one of the marks: what is whose there nobody knows.
+need_marks() {
+  if ! without_lines "$1" >/dev/null; then
+    fail "$1, in which the stack's lines have lost the one before or after them"       '"# auto-devops: ..." before them, "# auto-devops: end" after them'       "on $(hostname): remove the stack's lines from it, with what is left of the two; then run pulumi $2 again"
+  fi
+}
 
 # remove_empty DIRECTORY...: removes those of them that have become empty; others may have put something there.
 remove_empty() {
@@ -133,9 +148,4 @@ empty_tree() {
     fail "$1 that cannot be removed (the reason is above)" "nothing mounted there, and nobody who writes into it" \
       "on $(hostname): findmnt | grep $1; mend it, then run pulumi destroy again"
   fi
-}
-
-# forget_empty: removes the directories of our state that have become empty.
-forget_empty() {
-  if [ -d "$STATE" ]; then find "$STATE" -depth -type d -empty -delete; fi
 }

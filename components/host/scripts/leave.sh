@@ -35,7 +35,8 @@ rm -rf "$STATE/removals" "$STATE/work"
 
 rm -f /run/lock/auto-devops-*
 if [ -d "$STATE" ]; then
-  forget_empty
+  # Only here, where nothing of ours runs beside it: a directory that has just been made is empty, too.
+  find "$STATE" -depth -type d -empty -delete
   if [ -d "$STATE" ]; then
     say "leaving on ${HOST_NAME:-this machine}, since something there was not given back: $(find "$STATE" ! -type d | tr '\n' ' ')"
   fi

@@ -119,7 +119,9 @@ remove_rules() {
       /^-A / && FNR in matches { rules = rules "-D" substr($0, 3) "\n" }
       /^:/ && FNR in matches && $2 == "-" { chain = substr($1, 2); flushed = flushed "-F " chain "\n"; chains = chains "-X " chain "\n" }
       /^COMMIT/ && rules chains != "" { printf "%s\n%s%s%sCOMMIT\n", table, rules, flushed, chains }
-    ' <(printf '%s\n' "$matching") <(printf '%s\n' "$saved") | "$tables-restore" --noflush
+    ' <(printf '%s\n' "$matching") <(printf '%s\n' "$saved") | "$tables-restore" --noflush ||
+      fail "firewall rules of the stack's that cannot be removed (the reason is above)" "no rule of somebody else's that leads to their chains" \
+        "on $(hostname): $tables-save; remove that rule, then run pulumi destroy again"
   done
 }
 
@@ -129,6 +131,17 @@ after_nftables() {
   printf '# Made by auto-devops: what the flush of all rules took away is made anew.\n[Service]\nExecStartPost=%s\nExecReload=%s\n' \
     "$2" "$2" >"$FILES/nftables.conf"
   place "$FILES/nftables.conf" "$1" 644
+}
+
+# remove_unused network|volume NAME: takes it out of the Docker engine; one that somebody's container has stays, as what is somebody's.
+remove_unused() {
+  local said
+  if said=$(docker "$1" rm "$2" 2>&1); then return 0; fi
+  case "$said" in
+  *"has active endpoints"* | *"is in use"*) say "leaving the $1 $2 on $(hostname), which a container of somebody's has: $said" ;;
+  *"No such "* | *"not found"*) ;;
+  *) fail "the $1 $2 that cannot be removed: $said" "docker $1 rm $2 to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
+  esac
 }
 
 # forget_images: what the settings named before, and containers had until now, goes from the machine's Docker engine.

@@ -215,8 +215,10 @@ remove_packages() {
   fi
   rm -f "$list"
   exec 8<&-
-  forget_empty
 }
+
+# with_lists COMMAND...: runs it while nothing else of ours reads or writes the lists of packages.
+with_lists() { (flock 8 && "$@") 8</var/lib/dpkg; }
 
 # choose OWNER: those packages of OWNER's list that may go, in `ours`.
 choose() {

@@ -83,5 +83,4 @@ echo "----- end of output -----"
 rm -f "$removal/older"
 if [ "$2" = remove ]; then
   rm -rf "$removal" "$removal.old" "$removal.new"
-  forget_empty
 fi

@@ -4,4 +4,3 @@ set -euo pipefail
 
 remove_timer renew-certificates
 rm -f "$STATE/kubernetes-certificates"
-forget_empty

@@ -42,7 +42,8 @@ if [ ! -e "$STATE/kubernetes-sysctl" ]; then
   fi
   for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     if [ -r "/proc/sys/$key" ]; then printf '%s=%s\n' "$key" "$(cat "/proc/sys/$key")"; fi
-  done >"$STATE/kubernetes-sysctl"
+  done >"$STATE/kubernetes-sysctl.new"
+  mv "$STATE/kubernetes-sysctl.new" "$STATE/kubernetes-sysctl"
 fi
 {
   printf 'net.ipv4.ip_forward = 1\n'

@@ -47,4 +47,3 @@ for directory in /etc/kubernetes /var/lib/etcd /root/.kube/cache; do
   give_back_below "$directory"
 done
 rm -f "$STATE"/kubernetes-{configuration,configuring,upgrade,begun,initialised}
-forget_empty

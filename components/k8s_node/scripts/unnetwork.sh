@@ -16,4 +16,3 @@ if [ -e /etc/systemd/networkd.conf.d/auto-devops.conf ]; then
   restart_if_active systemd-networkd
 fi
 rm -f "$STATE/started/systemd-networkd"
-forget_empty

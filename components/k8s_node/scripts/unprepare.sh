@@ -42,7 +42,7 @@ if began /var/lib/containerd && ! installed containerd && ! installed containerd
   remove_tree /var/lib/containerd
   remove_tree /run/containerd
   remove_empty /etc/containerd
-elif [ "$running" = yes ]; then
+elif [ "$running" = yes ] || { [ "$ours" = yes ] && systemctl -q is-enabled containerd; }; then # stopped by a run that was killed
   systemctl restart containerd
   # Someone else's keeps in Kubernetes' namespace what it had there before us (see prepare.sh).
   before="$STATE/kubernetes-containerd"
@@ -68,7 +68,6 @@ if [ -r "$STATE/kubernetes-sysctl" ]; then
   while IFS="=" read -r key value; do
     if [ -e "/proc/sys/$key" ]; then printf '%s' "$value" >"/proc/sys/$key"; fi
   done <"$STATE/kubernetes-sysctl"
-  rm -f "$STATE/kubernetes-sysctl"
+  rm -f "$STATE"/kubernetes-sysctl{,.new}
 fi
 systemctl daemon-reload
-forget_empty

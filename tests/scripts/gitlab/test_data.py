@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripts.gitlab.server import SCRIPTS
-from tests.scripts.machine import Machine
+from tests.scripts.machine import Machine, remembered
 
 
 def certificates(machine: Machine, content: str) -> subprocess.CompletedProcess[str]:
@@ -61,4 +61,4 @@ def test_data_go_with_the_stack_unless_they_are_kept(machine: Machine, keep: str
     assert (data / "data/repositories").exists() is (keep == "true")
     assert (data / "mine").exists()
     assert not (data / "auto-devops").exists()
-    assert not (machine.root / "state").exists()
+    assert remembered(machine.root / "state") == []
