@@ -167,7 +167,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def how_to_look(kept: Kept) -> list[str]:
     """What people are told about a failed test's machines."""
     if kept.state is None:
-        return [f"Its machines could not be saved: {kept.problem}"]
+        return [f"Its machines are not kept: {kept.problem}"]
     again = f"make test-lab ONLY={kept.file}" if kept.file else "make test-lab"
     return [
         "Its machines are saved as they were when it failed. To look at them, in place of what runs now:",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Protocol
 
 LONGEST_NAME = 60
+KEPT_FAILURES = 3
+"""States of failed tests that one run keeps, the last ones: each goes its own way; a dozen filled a disk of 97 GiB."""
 
 
 class StateError(Exception):
@@ -146,6 +148,15 @@ class Keeper:
             self.kept.append(Kept(test, file, None, str(error)))
         else:
             self.kept.append(Kept(test, file, name))
+            self._make_room()
+
+    def _make_room(self) -> None:
+        saved = [number for number, each in enumerate(self.kept) if each.state]
+        for number in saved[:-KEPT_FAILURES]:
+            each = self.kept[number]
+            assert each.state
+            self.machines.forget(each.state)
+            self.kept[number] = replace(each, state=None, problem=f"only the last {KEPT_FAILURES} of a run are kept")
 
 
 def ordered(needs: Sequence[Need], before: Mapping[str, str | None]) -> list[Need]:

@@ -164,6 +164,15 @@ def test_a_failure_that_cannot_be_saved_is_told() -> None:
     assert lab.done[-1] == "load up"
 
 
+def test_the_last_failures_of_a_run_are_kept() -> None:
+    lab = Recorded(saved={"up": "up"})
+    keeper = Keeper(lab, BEFORE)
+    files = [Need(f"tests/lab/test_{name}.py", "up", changes=True) for name in ("a", "b", "c", "d")]
+    run(lab, keeper, files, failing=tuple(files))
+    assert [kept.state for kept in keeper.kept] == [None, *(f"failed-{name}-of-it" for name in ("b", "c", "d"))]
+    assert "forget failed-a-of-it" in lab.done and "only the last 3" in keeper.kept[0].problem
+
+
 def test_a_state_that_cannot_be_made_is_tried_once_and_its_machines_are_kept() -> None:
     lab = Recorded(saved={"bare": "bare"}, failing={"make up"})
     keeper = Keeper(lab, BEFORE)
