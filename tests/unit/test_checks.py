@@ -45,5 +45,12 @@ def test_what_pytest_said_last_is_repeated(
     assert lines[-1].startswith("make unit: passed, 1 checks in ")
 
 
+def test_one_part_beside_another_leaves_its_logs(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _table(monkeypatch, Check("unit", "unit tests", (("true",),)), Check("lint", "ruff", (("true",),)))
+    for parts in (["unit"], ["lint"]):
+        assert check.run(parts) == 0
+    assert {log.name for log in logs.rglob("*.log")} == {"unit-tests.log", "ruff.log"}
+
+
 def test_logs_are_the_users() -> None:
     assert paths.CACHE in check._LOGS.parents
