@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripts.engine import DROPIN, OURS, Engine, Image, only
+from tests.scripts.machine import remembered
 
 
 @pytest.fixture
@@ -277,3 +278,24 @@ def test_sed_that_was_killed_leaves_no_list(machine: Engine) -> None:
     done = machine.step("remove", BEGUN="yes")
     assert done.returncode == 0, done.stderr
     assert "docker.io" not in machine.read("installed")
+
+
+@pytest.mark.parametrize("what", ["docker-ce", "volume"])
+def test_an_engine_that_was_left_runs_on_when_the_removal_goes_on(machine: Engine, what: str) -> None:
+    """Before the stack there was none, which says nothing of the one that its user has now."""
+    came_with_us(machine)
+    before = machine.root / "state/docker-before"
+    before.write_text(before.read_text() + "enabled=no\nactive=no\n")
+    if what == "docker-ce":
+        machine.put("installed", "docker-ce\njq\niptables\n")
+        assert machine.install(BEGUN="yes").returncode == 0
+    else:
+        machine.put("volumes", "theirs\n")
+    machine.put("state/packages/docker-options", "jq\n")
+    machine.fake("apt-get", 'case "$*" in *--simulate*) ;; *purge*jq*) exit 1 ;; esac')
+    assert machine.step("remove", BEGUN="yes").returncode == 1
+    machine.fake("apt-get", "true")
+    done = machine.step("remove", BEGUN="yes")
+    assert done.returncode == 0, done.stderr
+    assert (machine.root / "active").exists() and "systemctl disable -q docker" not in machine.calls
+    assert remembered(machine.root / "state") == []

@@ -36,9 +36,11 @@ elif [ -e "$openresolv" ] && command -v resolvconf >/dev/null; then
   # A file of shell variables; the last word counts. name_servers come before all others (resolvconf.conf(5)).
   # shellcheck disable=SC2016 # for the file
   printf '# auto-devops: the platform'\''s own name server is asked first.\nname_servers="%s $name_servers"\n# auto-devops: end\n' "$SERVER" >"$text"
-  if ! grep -qsFf "$text" -x "$openresolv"; then stale resolvconf; fi
+  if is_stale resolvconf; then CHANGED=yes; fi
+  stale resolvconf
   add_lines "$text" "$openresolv" last
-  refresh resolvconf resolvconf -u
+  if [ "$CHANGED" = yes ]; then resolvconf -u; fi
+  rm -f "$STATE/stale/resolvconf"
 else
   # Whoever else writes /etc/resolv.conf is told to leave it alone.
   if systemctl -q is-active NetworkManager; then

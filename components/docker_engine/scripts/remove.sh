@@ -215,11 +215,17 @@ sets_forwarding() {
     /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
 }
 
+# stays: what was before the stack says nothing of the engine that is here now, nor in a removal that goes on.
+stays() {
+  enabled=yes active=yes
+  if [ -e "$STATE/docker-before" ]; then printf 'enabled=yes\nactive=yes\n' >>"$STATE/docker-before"; fi
+}
+
 came=no others='' configured=no containerd=no going="$STATE/docker-going"
 root=$(data_root)
 if installed docker-ce; then
   # In place of the one that came with the stack, perhaps: what was before the stack says nothing of it.
-  if came_with_us docker docker.io; then enabled=yes active=yes; fi
+  if came_with_us docker docker.io; then stays; fi
   rm -f "$going"
 elif [ -r "$going" ]; then
   # A removal that was interrupted goes on.
@@ -256,6 +262,7 @@ if [ "$came" = no ] || [ -n "$others" ]; then
   else
     say "leaving Docker on $(hostname), with what is not the stack's: ${others%; }. Without need of it, there:" \
       "docker rm, docker volume rm, docker image rm; then apt-get purge docker.io && rm -rf $root"
+    stays
     with_lists rm -f "$STATE/packages/docker"
   fi
   remove_packages docker-options

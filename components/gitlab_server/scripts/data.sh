@@ -11,7 +11,7 @@ if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$before/data" ] && [ ! 
 fi
 
 # What is remembered of files there goes with them.
-if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$STATE/before$before" ] && [ ! -e "$STATE/before$DATA" ]; then
+if [ -n "$before" ] && [[ "$DATA/" != "$before"/* && "$before/" != "$DATA"/* ]] && [ -d "$STATE/before$before" ] && [ ! -e "$STATE/before$DATA" ]; then
   mkdir -p "$(dirname "$STATE/before$DATA")"
   mv "$STATE/before$before" "$STATE/before$DATA"
 fi
