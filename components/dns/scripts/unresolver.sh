@@ -14,7 +14,8 @@ if [ -e "$manager" ]; then
   stale NetworkManager
   rm -f "$manager"
 fi
-refresh NetworkManager systemctl try-reload-or-restart NetworkManager
+if systemctl -q is-active NetworkManager; then refresh NetworkManager systemctl try-reload-or-restart NetworkManager; fi
+rm -f "$STATE/stale/NetworkManager"
 rm -f /etc/dhcp/dhclient-enter-hooks.d/auto-devops
 if take_lines /etc/dhcpcd.enter-hook; then :; fi
 give_back /etc/resolvconf/resolv.conf.d/head

@@ -8,12 +8,10 @@ dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
 images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
-# A removal that was begun is given up.
-rm -f "$STATE/docker-going"
 # There until an engine that was here, and could not be asked, has been: until then nothing of it is the stack's (see check.sh).
 unseen="$STATE/docker-unseen"
-settle docker
-if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null && [ ! -e "$dropin" ] && ! came_with_us docker docker.io; then
+if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null && [ ! -e "$dropin" ] &&
+  ! came_with_us docker docker.io && ! came_with_us docker.pending docker.io; then
   mkdir -p "$STATE"
   touch "$unseen"
 fi
@@ -25,8 +23,11 @@ yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 if [ ! -e "$dropin" ] && [ ! -e "$records/domain" ]; then
   mkdir -p "$records"
   touch "$records/first"
-  # From here on containers whose logs are bounded come with the driver for it (see check.sh).
-  if [ "$BOUNDS_LOGS" = yes ]; then touch "$STATE/docker-log-driver"; fi
+fi
+# From here on containers whose logs are bounded come with the driver for it (see check.sh).
+if [ ! -e "$dropin" ] && [ "$BOUNDS_LOGS" = yes ]; then
+  mkdir -p "$STATE"
+  touch "$STATE/docker-log-driver"
 fi
 # Of a removal that was interrupted it is there still, and true.
 if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
@@ -63,6 +64,8 @@ if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^doc
   install_packages docker docker-cli
 fi
 need_docker up
+# A removal that was begun is given up.
+rm -f "$STATE/docker-going"
 # What is in an engine that was here, which the check could not ask before.
 if [ -e "$unseen" ]; then
   heed "$(dirname "$FILES")/check.sh"

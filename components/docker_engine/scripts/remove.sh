@@ -158,8 +158,11 @@ take_ours_out() {
     "$live_restore" reload false || say "the engine of $(hostname) keeps live-restore until it restarts"
     "$live_restore" give-back
   fi
-  if [ "$came" = no ] && [ "$enabled" = no ]; then systemctl disable -q docker; fi
-  if [ "$came" = no ] && [ "$active" = no ]; then systemctl stop docker; fi
+  if [ "$came" = no ] && { installed docker.io || installed docker-ce; }; then
+    if [ "$enabled" = no ]; then systemctl disable -q docker; fi
+    # Not where somebody has begun to work with it.
+    if [ "$active" = no ] && [ -z "$(docker ps -q 2>/dev/null || true)" ]; then systemctl stop docker; fi
+  fi
   forget_options
 }
 
@@ -226,7 +229,7 @@ root=$(data_root)
 if installed docker-ce; then
   # In place of the one that came with the stack, perhaps: what was before the stack says nothing of it.
   if came_with_us docker docker.io; then stays; fi
-  rm -f "$going"
+  rm -f "$going" /var/lib/docker/nuke-graph-directory.sh # which a purge of docker.io would run
 elif [ -r "$going" ]; then
   # A removal that was interrupted goes on.
   came=yes

@@ -29,7 +29,10 @@ place "$FILES/config.toml" "$directory/config.toml" 600
 registered=$(ids "$directory/config.toml")
 known="$STATE/gitlab-runner-ids"
 mkdir -p "$STATE"
-{ printf '%s\n' "$former" "$registered" && if [ -e "$known" ]; then cat "$known"; fi; } | sed '/^$/d' | sort -u >"$known.new"
+theirs='' # of a configuration that was there before us; a release before this one may have taken them for its own
+if [ -e "$before" ]; then theirs=$(ids "$before"); fi
+{ printf '%s\n' "$former" "$registered" && if [ -e "$known" ]; then cat "$known"; fi; } | sed '/^$/d' |
+  { grep -vxF -- "$theirs" || true; } | sort -u >"$known.new"
 mv "$known.new" "$known"
 if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
   # The engine's filter is for a part of the name.

@@ -10,8 +10,9 @@ if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$before/data" ] && [ ! 
     "on $(hostname): docker stop gitlab && mkdir -p $(dirname "$DATA") && cp -a $before $DATA && mv $before $before.old; then run pulumi up again"
 fi
 
-# What is remembered of files there goes with them.
-if [ -n "$before" ] && [[ "$DATA/" != "$before"/* && "$before/" != "$DATA"/* ]] && [ -d "$STATE/before$before" ] && [ ! -e "$STATE/before$DATA" ]; then
+# What is remembered of files there goes with them, where they have been moved.
+if [ -n "$before" ] && [ -d "$DATA/auto-devops" ] && [ ! -d "$before/data" ] && ! adopted "$DATA" &&
+  [[ "$DATA/" != "$before"/* && "$before/" != "$DATA"/* ]] && [ -d "$STATE/before$before" ] && [ ! -e "$STATE/before$DATA" ]; then
   mkdir -p "$(dirname "$STATE/before$DATA")"
   mv "$STATE/before$before" "$STATE/before$DATA"
 fi

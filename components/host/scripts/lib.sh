@@ -151,7 +151,7 @@ remove_unused() {
   if said=$(docker "$1" rm "$2" 2>&1); then return 0; fi
   case "$said" in
   *"has active endpoints"* | *"is in use"*) say "leaving the $1 $2 on $(hostname), which a container of somebody's has: $said" ;;
-  *[Nn]"o such "* | *"not found"*) ;; # since Docker 23 in the engine's own words (moby, volume/service/errors.go)
+  *[Nn]"o such volume"* | *[Nn]"o such network"* | *"not found"*) ;; # since Docker 23 in the engine's own words (moby, volume/service/errors.go)
   *) fail "the $1 $2 that cannot be removed: $said" "docker $1 rm $2 to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
   esac
 }

@@ -230,7 +230,12 @@ choose() {
   while read -r package rest; do
     case "$(status "$package")" in
     '' | not-installed) continue ;;
-    config-files) if [[ $rest == *configured* ]]; then continue; fi ;; # else it is left of a removal that was interrupted
+    config-files)
+      # Else it is left of a removal of ours that was interrupted. What others removed is theirs: to purge docker.io in whose place
+      # somebody has docker-ce takes all of /var/lib/docker (its postrm, 20.10.24+dfsg1).
+      if [[ $rest == *configured* ]]; then continue; fi
+      case "${latest[${package%:*}]:-}" in theirs | gone) continue ;; esac
+      ;;
     *)
       case "${latest[${package%:*}]:-}" in
       theirs | gone)

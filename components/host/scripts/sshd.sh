@@ -25,7 +25,7 @@ sshd_ports() {
 }
 
 # sshd_is_ours: whether anything of the configuration is.
-sshd_is_ours() { [ -e "$SSHD_DROPIN" ] || grep -q "^$MARK" "$SSHD_MAIN"; }
+sshd_is_ours() { [ -e "$SSHD_DROPIN" ] || grep -qs "^$MARK" "$SSHD_MAIN" "${SSHD_DROPIN%/*}"/*.conf; }
 
 # sshd_need_marks: refuses where somebody has removed a line before or after what we added: what is whose nobody knows then.
 sshd_need_marks() {
@@ -45,13 +45,13 @@ sshd_need_marks() {
 sshd_undo() {
   local file
   sshd_need_marks
-  rm -f "$SSHD_DROPIN" "$SSHD_SOCKET_DROPIN"
-  remove_empty "${SSHD_SOCKET_DROPIN%/*}"
   while read -r file; do
     if grep -q "^$MARK" "$file"; then
       sed -i -e "/^$MARK added\$/,/^$MARK end\$/d" -e "s/^$MARK was //" "$file"
     fi
   done < <(sshd_files)
+  rm -f "$SSHD_DROPIN" "$SSHD_SOCKET_DROPIN"
+  remove_empty "${SSHD_SOCKET_DROPIN%/*}"
 }
 
 # sshd_write PORT...: the configuration with these ports and no others.
