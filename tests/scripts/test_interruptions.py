@@ -148,7 +148,7 @@ def test_a_bind_that_stays_is_started_again_by_the_next_run(machine: Rooted) -> 
     bind_left(machine)
     machine.fake(
         "systemctl",
-        'case "$*" in "start named") exit 1 ;; "stop named") touch $0.stopped ;; '
+        'case "$*" in "restart named") exit 1 ;; "stop named") touch $0.stopped ;; '
         "*is-active*) [ ! -e $0.stopped ] ;; esac",
     )
     assert machine.step(DNS / "remove.sh").returncode == 1

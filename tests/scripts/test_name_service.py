@@ -116,7 +116,7 @@ def test_a_bind_that_somebody_installed_anew_goes_on(machine: Rooted) -> None:
     result = machine.step(SCRIPTS / "remove.sh")
     assert result.returncode == 0 and "leaving bind9" in result.stderr, result.stderr
     named = [call for call in machine.calls if call.startswith("systemctl") and " named" in call and "-q" not in call]
-    assert named == ["systemctl stop named", "systemctl start named"]
+    assert named == ["systemctl stop named", "systemctl restart named"]
 
 
 RESOLVER = {"HOST_NAME": "k8s", "SERVER": "10.0.0.11", "DOMAIN": "devops.example.com"}

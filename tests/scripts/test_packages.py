@@ -365,3 +365,12 @@ def test_an_upgrade_is_told(machine: AptRoot) -> None:
     assert machine.remembered("docker") == ["newer"]
     done(machine.script(REMOVE))
     assert machine.installed == {"filter"}
+
+
+def test_a_package_that_somebodys_replaced_is_not_purged(machine: AptRoot) -> None:
+    """As docker-ce docker.io: apt removed ours for it, which is `config-files` then; its purge runs its postrm."""
+    done(machine.script(INSTALL))
+    machine.apt("install", "engine-ce")
+    assert machine.packages["engine"] == "config-files"
+    done(machine.script("remove_packages docker"))
+    assert machine.packages.get("engine") == "config-files"
