@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
-from settings.kinds import LABEL, Address, Network, Section, text
+from settings.kinds import LABEL, Address, Domain, Network, Section, matching, text
 from settings.machines import Hosts
 from settings.problems import Problem, Report, rejected, remove_command, set_command, shown
 
@@ -30,13 +30,45 @@ def _record(value: object) -> str:
 RecordName = Annotated[str, BeforeValidator(_record)]
 
 
+Endpoint = Annotated[str, matching(r"[a-z0-9.-]+(:\d+)?", "a host, and a port where it is not 443")]
+
+
+class AlicloudSettings(Section):
+    """The account at Alibaba Cloud, and the zone that the records are in."""
+
+    zone: Domain | None = Field(
+        None,
+        description="the zone there that the domain lies in; empty: the longest of the account's that it ends with",
+        examples=["example.com"],
+    )
+    add_zone: bool = Field(
+        False, description="true adds the zone to the account if it is not there; it stays when the stack goes"
+    )
+    access_key: str | None = Field(
+        None, description="the key's id; empty: ALICLOUD_ACCESS_KEY of the environment", examples=["LTAI5t..."]
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="the key's secret, as a secret; empty: ALICLOUD_SECRET_KEY of the environment"
+    )
+    endpoint: Endpoint = Field(
+        "alidns.aliyuncs.com", description="who answers for the interface", examples=["alidns.cn-hangzhou.aliyuncs.com"]
+    )
+
+
 class DnsSettings(Section):
     """Who answers for the domain."""
 
-    provider: Literal["bind9", "none"] = Field(
-        "bind9", description="bind9: an own server on one of the machines; none: someone else's server has the records"
+    provider: Literal["bind9", "alicloud", "none"] = Field(
+        "bind9",
+        description="bind9: an own server on one of the machines; alicloud: Alibaba Cloud's; "
+        "none: someone else's server has the records",
     )
-    host: str | None = Field(None, description="the machine that BIND runs on", examples=["dns"])
+    host: str | None = Field(
+        None, description="the machine that BIND runs on; with alicloud the machines then ask that", examples=["dns"]
+    )
+    alicloud: AlicloudSettings = Field(
+        default_factory=lambda: AlicloudSettings.model_validate({}), description="with dns.provider alicloud"
+    )
     forwarders: list[Address] = Field(
         default_factory=list,
         description="who is asked for all other names; empty: the resolvers that the machine had",
@@ -50,10 +82,20 @@ class DnsSettings(Section):
     validate_dnssec: bool = Field(
         True, description="false where the forwarders strip signatures, as in many closed networks", examples=["false"]
     )
-    ttl: int = Field(300, ge=10, le=86400, description="how many seconds others may cache a record", examples=[300])
+    ttl: int | None = Field(
+        None,
+        ge=10,
+        le=86400,
+        description="how many seconds others may cache a record; empty: 300, and 600 with alicloud, as its free zones have",
+        examples=[300],
+    )
     records: dict[RecordName, Address] = Field(
         default_factory=dict, description="further names below the domain and their addresses"
     )
+
+
+TTLS = {"bind9": 300, "alicloud": 600, "none": 300}
+"""Seconds, by provider, where the settings say nothing. A free zone of Alibaba Cloud's takes no less (error QuotaExceeded.TTL)."""
 
 
 def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
@@ -65,6 +107,15 @@ def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
     if dns.provider == "none" and dns.host is not None:
         expected = "nothing: with dns.provider none, no machine runs BIND"
         report(Problem("dns.host", shown(dns.host), expected, remove_command("dns.host")))
+    if dns.provider != "alicloud" and dns.alicloud.model_fields_set:
+        expected = f"nothing: dns.provider is {dns.provider}"
+        report(Problem("dns.alicloud", "settings of an account", expected, remove_command("dns.alicloud")))
+    if dns.alicloud.access_key and not dns.alicloud.secret_key:
+        key = "dns.alicloud.secretKey"
+        report(Problem(key, "nothing", "the secret of dns.alicloud.accessKey", set_command(key, secret=True)))
+    if dns.alicloud.secret_key and not dns.alicloud.access_key:
+        key = "dns.alicloud.accessKey"
+        report(Problem(key, "nothing", "the id of the key whose secret dns.alicloud.secretKey is", set_command(key)))
     server = hosts.get(dns.host) if dns.host else None
     for index, forwarder in enumerate(dns.forwarders):
         if server and forwarder == server.address:

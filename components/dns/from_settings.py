@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,30 @@ class NameService:
 
 def make_dns(site: Site, hosts: Mapping[str, Host], settings: DnsSettings, records: Mapping[str, str]) -> NameService:
     """The name service that `dns.provider` asks for, with `records` (name below the domain to address)."""
-    if settings.provider != "bind9" or not settings.host:
+    if settings.provider == "alicloud":
+        _at_alicloud(site, settings, records)
+    if not settings.host:
         return NameService()
     server = hosts[settings.host]
     dns = DNS("dns", DnsArgs(site, server, settings, records))
     return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])
+
+
+def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) -> None:
+    # Only stacks that have their names there pay for the import (a second).
+    from components.dns.alicloud.account import AccountError
+    from components.dns.alicloud.alicloud_dns import AlicloudDNS, AlicloudDnsArgs
+    from components.dns.alicloud.look import look
+
+    owner = (pulumi.get_project(), pulumi.get_stack())
+    try:
+        seen = look(settings, site.names.domain, records, owner, os.environ)
+    except AccountError as error:
+        raise pulumi.RunError(f"dns.provider alicloud: {error.found}\n  expected {error.expected}\n  fix: {error.fix}") from error
+    if seen.problems:
+        lines = [f"{each.found}: expected {each.expected}; {each.fix}" for each in seen.problems]
+        raise pulumi.RunError("\n".join([f"the zone {seen.zone} at Alibaba Cloud:", *lines]))
+    AlicloudDNS(
+        "dns-alicloud",
+        AlicloudDnsArgs(seen.zone, settings.alicloud, seen.decision, seen.marks, seen.remark, seen.ttl),
+    )
