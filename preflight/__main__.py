@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except config.NotRead as error:
         print(error, file=sys.stderr)
         return 2
-    found = looking.look(stack, chosen.wait, lambda line: print(line, file=sys.stderr, flush=True))
+    found = looking.look(stack, name, chosen.wait, lambda line: print(line, file=sys.stderr, flush=True))
     if chosen.json:
         print(report.as_json(name, found))
     else:

@@ -98,7 +98,7 @@ TTLS = {"bind9": 300, "alicloud": 600, "none": 300}
 """Seconds, by provider, where the settings say nothing. A free zone of Alibaba Cloud's takes no less (error QuotaExceeded.TTL)."""
 
 
-def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
+def check(dns: DnsSettings, domain: str | None, hosts: Hosts, report: Report) -> None:
     """BIND has a machine where it is asked for, does not ask itself, and no record hides one of the platform's."""
     if dns.provider == "bind9" and dns.host is None:
         names = ", ".join(sorted(hosts)) or "none yet"
@@ -110,6 +110,10 @@ def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
     if dns.provider != "alicloud" and dns.alicloud.model_fields_set:
         expected = f"nothing: dns.provider is {dns.provider}"
         report(Problem("dns.alicloud", "settings of an account", expected, remove_command("dns.alicloud")))
+    zone = dns.alicloud.zone
+    if zone and domain and domain != zone and not domain.endswith(f".{zone}"):
+        expected = f"a zone that {domain} lies in"
+        report(Problem("dns.alicloud.zone", shown(zone), expected, remove_command("dns.alicloud.zone")))
     if dns.alicloud.access_key and not dns.alicloud.secret_key:
         key = "dns.alicloud.secretKey"
         report(Problem(key, "nothing", "the secret of dns.alicloud.accessKey", set_command(key, secret=True)))

@@ -44,15 +44,25 @@ def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) 
     from components.dns.alicloud.alicloud_dns import AlicloudDNS, AlicloudDnsArgs
     from components.dns.alicloud.look import look
 
-    owner = (pulumi.get_project(), pulumi.get_stack())
     try:
-        seen = look(settings, site.names.domain, records, owner, os.environ)
+        seen = look(settings, site.names.domain, records, pulumi.get_stack(), os.environ)
     except AccountError as error:
-        raise pulumi.RunError(f"dns.provider alicloud: {error.found}\n  expected {error.expected}\n  fix: {error.fix}") from error
+        raise pulumi.RunError(
+            f"dns.provider alicloud: {error.found}\n  expected {error.expected}\n  fix: {error.fix}"
+        ) from error
     if seen.problems:
         lines = [f"{each.found}: expected {each.expected}; {each.fix}" for each in seen.problems]
         raise pulumi.RunError("\n".join([f"the zone {seen.zone} at Alibaba Cloud:", *lines]))
     AlicloudDNS(
         "dns-alicloud",
-        AlicloudDnsArgs(seen.zone, settings.alicloud, seen.decision, seen.marks, seen.remark, seen.ttl),
+        AlicloudDnsArgs(
+            seen.zone,
+            settings.alicloud,
+            seen.decision,
+            seen.marks,
+            seen.remark,
+            seen.ttl,
+            seen.servers,
+            {f"{name}.{site.names.domain}": address for name, address in records.items()},
+        ),
     )

@@ -178,7 +178,7 @@ def run_with(
         patch.setattr(gc, "set_threshold", lambda *_: None)
         # The program looks at its machines first, and there are none; a test may have a look of its own.
         if looking.look is _LOOK:
-            patch.setattr(looking, "look", lambda stack, patience, tell: [])
+            patch.setattr(looking, "look", lambda stack, name, patience, tell: [])
         program()
     return recorder
 

@@ -34,6 +34,36 @@ BAD: dict[str, Bad] = {
         "network",
         "allowQueriesFrom",
     ),
+    "an account without alicloud": (
+        put("dns.alicloud.zone", "example.com"),
+        "dns.alicloud",
+        "dns.provider is bind9",
+        "config rm",
+    ),
+    "a zone elsewhere": (
+        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.zone", "example.org")(good)),
+        "dns.alicloud.zone",
+        "a zone that devops.example.com lies in",
+        "config rm",
+    ),
+    "a zone that only ends alike": (
+        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.zone", "ample.com")(good)),
+        "dns.alicloud.zone",
+        "a zone that",
+        "config rm",
+    ),
+    "a key without its secret": (
+        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.accessKey", "LTAI")(good)),
+        "dns.alicloud.secretKey",
+        "the secret of",
+        "set --secret",
+    ),
+    "an endpoint that is a URL": (
+        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.endpoint", "https://x")(good)),
+        "dns.alicloud.endpoint",
+        "a host",
+        "dns.alicloud.endpoint",
+    ),
     "TTL of nothing": (put("dns.ttl", 0), "dns.ttl", "10", "dns.ttl 300"),
     "a record of the platform's": (
         put("dns.records", {"gitlab": "10.0.0.1"}),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_alicloud as alicloud
 
+from components.dns.alicloud.answers import wait
 from components.dns.alicloud.decision import Decision, Wanted
 from settings.dns import AlicloudSettings
 
@@ -29,6 +30,10 @@ class AlicloudDnsArgs:
     remark: str
     ttl: int
     """Seconds."""
+    servers: Sequence[str] = ()
+    """The zone's name servers, which are waited for; empty where nobody knows them yet."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What they have to answer: whole names to addresses."""
 
 
 class AlicloudDNS(pulumi.ComponentResource):
@@ -39,7 +44,7 @@ class AlicloudDNS(pulumi.ComponentResource):
     """
 
     made: pulumi.Output[bool]
-    """True once every record is there."""
+    """True once every record is there, and the zone's name servers answer with it."""
 
     def __init__(self, name: str, args: AlicloudDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:AlicloudDNS", name, None, opts)
@@ -91,5 +96,11 @@ class AlicloudDNS(pulumi.ComponentResource):
 
         marks = [record(wanted, there, before) for wanted, there in args.marks.items()]
         made = [record(wanted, there, [*before, *marks]) for wanted, there in args.decision.managed.items()]
-        self.made = pulumi.Output.all(*(each.id for each in made)).apply(lambda _: True)
+
+        async def answered(_: object) -> bool:
+            if args.servers and not pulumi.runtime.is_dry_run():
+                await wait(args.servers, args.names)
+            return True
+
+        self.made = pulumi.Output.all(*(each.id for each in made)).apply(answered)
         self.register_outputs({"made": self.made})

@@ -69,9 +69,9 @@ class Decision:
     conflicts: Sequence[Conflict]
 
 
-def remark(project: str, stack: str) -> str:
-    """What the stack's own records carry."""
-    return f"auto-devops {project}/{stack}"[:REMARK_LENGTH]
+def remark(stack: str) -> str:
+    """What the own records of the stack of that name carry."""
+    return f"auto-devops {stack}"[:REMARK_LENGTH]
 
 
 def marks(names: Sequence[str], owner: str) -> list[str]:
@@ -112,7 +112,9 @@ def decide(wanted: Sequence[Wanted], there: Sequence[Record], owner: str, line: 
             theirs += enabled
         else:
             conflicts += [Conflict(each, record) for record in same]
-            managed[each] = next((r.id for r in own if (r.type, r.value, r.enabled) == (each.type, each.value, True)), "")
+            managed[each] = next(
+                (r.id for r in own if (r.type, r.value, r.enabled) == (each.type, each.value, True)), ""
+            )
     return Decision(managed, theirs, conflicts)
 
 

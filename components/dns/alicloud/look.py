@@ -43,13 +43,15 @@ class Seen:
     remark: str
     decision: Decision
     marks: Mapping[Wanted, str]
+    servers: tuple[str, ...] = ()
+    """The zone's name servers, as the account has them; empty where it is not there yet."""
     problems: list[Problem] = field(default_factory=list)
 
 
 def look(
-    settings: DnsSettings, domain: str, records: Mapping[str, str], owner: tuple[str, str], environment: Mapping[str, str]
+    settings: DnsSettings, domain: str, records: Mapping[str, str], stack: str, environment: Mapping[str, str]
 ) -> Seen:
-    """Reads zone and records. `owner` is the project's and the stack's name. Raises AccountError where it cannot."""
+    """Reads zone and records for the stack of that name. Raises AccountError where it cannot."""
     account = Account(settings.alicloud, environment)
     zone = account.zone(domain)
     there: list[Record] = []
@@ -63,7 +65,7 @@ def look(
             f"add it there; or {set_command('dns.alicloud.addZone', 'true')}",
         )
     name = zone.name if zone else settings.alicloud.zone or domain
-    return seen(settings, domain, records, remark(*owner), zone or Zone(name, 0, ()), there)
+    return seen(settings, domain, records, remark(stack), zone or Zone(name, 0, ()), there)
 
 
 def seen(
@@ -81,12 +83,15 @@ def seen(
     if ttl < zone.minimum_ttl:
         fix = set_command("dns.ttl", str(zone.minimum_ttl))
         problems.append(Problem(f"dns.ttl {ttl}", f"at least {zone.minimum_ttl}, the zone's own minimum", fix))
-    return Seen(zone.name, ttl, owner, decision, {each: _mark_there(each, there, owner) for each in marking}, problems)
+    there_already = {each: _mark_there(each, there, owner) for each in marking}
+    return Seen(zone.name, ttl, owner, decision, there_already, zone.servers, problems)
 
 
 def _mark_there(mark: Wanted, there: list[Record], owner: str) -> str:
     """The id of the mark that is there with that very value; one with another is updated by whoever knows it."""
-    return next((r.id for r in there if (r.name, r.type, r.value, r.remark) == (mark.name, "TXT", mark.value, owner)), "")
+    return next(
+        (r.id for r in there if (r.name, r.type, r.value, r.remark) == (mark.name, "TXT", mark.value, owner)), ""
+    )
 
 
 def _conflicts(conflicts: Sequence[Conflict]) -> Iterator[Problem]:

@@ -1,0 +1,64 @@
+"""What the platform's names meet at Alibaba Cloud, and whether the world asks there at all.
+
+Owns the findings. Does not own what is looked at in the account: see components/dns/alicloud/look.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+from components.host import Finding
+from settings import Stack
+
+ACCOUNT = "Alibaba Cloud"
+SECONDS = 5.0
+"""How long the computer's resolver is waited for."""
+
+
+async def look(stack: Stack, name: str) -> list[Finding]:
+    """The zone of the stack of that `name`, where its settings have one there."""
+    if stack.dns.provider != "alicloud":
+        return []
+    return await asyncio.to_thread(lambda: list(_look(stack, name)))
+
+
+def _look(stack: Stack, name: str) -> Iterator[Finding]:
+    from components.dns.alicloud.account import AccountError
+    from components.dns.alicloud.look import look as look_at
+
+    try:
+        seen = look_at(stack.dns, stack.domain, stack.records(), name, os.environ)
+    except AccountError as error:
+        yield Finding(ACCOUNT, "refused", "DNS", error.found, error.expected, error.fix)
+        return
+    what = f"zone {seen.zone}"
+    for problem in seen.problems:
+        yield Finding(ACCOUNT, "refused", what, problem.found, problem.expected, problem.fix)
+    for record in seen.decision.theirs:
+        yield Finding(
+            ACCOUNT, "ok", what, f"{record.type} {record.name} {record.value} of somebody's, which stays theirs"
+        )
+    if not seen.problems:
+        made = sum(1 for there in seen.decision.managed.values() if not there)
+        yield Finding(ACCOUNT, "ok", what, f"{made} records to be made, {len(seen.decision.managed) - made} there")
+    if seen.servers:
+        yield _delegation(seen.zone, seen.servers)
+
+
+def _delegation(zone: str, servers: tuple[str, ...]) -> Finding:
+    """Whether whoever resolves the zone comes to the account's servers."""
+    import dns.exception
+    import dns.resolver
+
+    what, wanted = f"name servers of {zone}", f"{', '.join(servers)}, as the account says"
+    fix = f"set them where {zone} is registered; until then nobody sees the records"
+    try:
+        answer = dns.resolver.resolve(zone, "NS", lifetime=SECONDS)
+    except dns.exception.DNSException as error:
+        return Finding(ACCOUNT, "warning", what, f"this computer's resolver: {error}", wanted, fix)
+    found = sorted(str(each.target).rstrip(".").lower() for each in answer)
+    if {name.rstrip(".").lower() for name in servers}.isdisjoint(found):
+        return Finding(ACCOUNT, "refused", what, ", ".join(found), wanted, fix)
+    return Finding(ACCOUNT, "ok", what, ", ".join(found))
