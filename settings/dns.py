@@ -86,7 +86,7 @@ class DnsSettings(Section):
         None,
         ge=10,
         le=86400,
-        description="how many seconds others may cache a record; empty: 300, and 600 with alicloud, as its free zones have",
+        description="how many seconds others may cache a record; empty: 300; with alicloud 600, or what the zone has",
         examples=[300],
     )
     records: dict[RecordName, Address] = Field(
@@ -95,7 +95,7 @@ class DnsSettings(Section):
 
 
 TTLS = {"bind9": 300, "alicloud": 600, "none": 300}
-"""Seconds, by provider, where the settings say nothing. A free zone of Alibaba Cloud's takes no less (error QuotaExceeded.TTL)."""
+"""Seconds, by provider, where the settings say nothing. Alibaba Cloud's free zones take no less (QuotaExceeded.TTL)."""
 
 
 def check(dns: DnsSettings, domain: str | None, hosts: Hosts, report: Report) -> None:

@@ -200,7 +200,7 @@ def test_a_key_of_the_environment_is_nowhere_in_the_state(
 
 def test_somebodys_record_ends_the_run(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     finds(monkeypatch, [record(value="10.9.9.9")])
-    with pytest.raises(pulumi.RunError, match="A docker.devops 10.9.9.9 of somebody's"):
+    with pytest.raises(pulumi.RunError, match=r"A docker\.devops 10\.9\.9\.9 of somebody's"):
         run_with(cloud, ["dns"])
 
 

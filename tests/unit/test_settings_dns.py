@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.settings_cases import Bad, Config, drop, put, require_named
+from tests.unit.settings_cases import Bad, Config, Spoil, drop, put, require_named
+
+
+def both(*spoils: Spoil) -> Spoil:
+    """One after the other."""
+
+    def spoil(config: Config) -> None:
+        for each in spoils:
+            each(config)
+
+    return spoil
+
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.
 BAD: dict[str, Bad] = {
@@ -41,25 +52,25 @@ BAD: dict[str, Bad] = {
         "config rm",
     ),
     "a zone elsewhere": (
-        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.zone", "example.org")(good)),
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.zone", "example.org")),
         "dns.alicloud.zone",
         "a zone that devops.example.com lies in",
         "config rm",
     ),
     "a zone that only ends alike": (
-        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.zone", "ample.com")(good)),
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.zone", "ample.com")),
         "dns.alicloud.zone",
         "a zone that",
         "config rm",
     ),
     "a key without its secret": (
-        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.accessKey", "LTAI")(good)),
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.accessKey", "LTAI")),
         "dns.alicloud.secretKey",
         "the secret of",
         "set --secret",
     ),
     "an endpoint that is a URL": (
-        lambda good: (put("dns.provider", "alicloud")(good), put("dns.alicloud.endpoint", "https://x")(good)),
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.endpoint", "https://x")),
         "dns.alicloud.endpoint",
         "a host",
         "dns.alicloud.endpoint",

@@ -173,14 +173,14 @@ def credentials(settings: AlicloudSettings, environment: Mapping[str, str]) -> t
         raise AccountError(
             "no key for the account at Alibaba Cloud",
             f"{KEY_VARIABLES[0]} and {SECRET_VARIABLES[0]} in the environment, or both in the settings",
-            f"export {KEY_VARIABLES[0]}=… {SECRET_VARIABLES[0]}=…; or {set_command('dns.alicloud.accessKey', 'ID')} and "
-            f"{set_command('dns.alicloud.secretKey', secret=True)}",
+            f"export {KEY_VARIABLES[0]}=… {SECRET_VARIABLES[0]}=…; or {set_command('dns.alicloud.accessKey', 'ID')} "
+            f"and {set_command('dns.alicloud.secretKey', secret=True)}",
         )
     return key, secret
 
 
 def _explained(what: str, code: str, said: str, settings: AlicloudSettings) -> AccountError:
-    """What an error of the interface means. Its codes: Alidns 2015-01-09, error codes, and the gateway's common ones."""
+    """What an error of the interface means; its codes are those of Alidns 2015-01-09 and of the gateway before it."""
     found = f"{what}: {code}: {said.splitlines()[0] if said else 'no word'}"
     if code.startswith("InvalidAccessKeyId"):
         return AccountError(found, "a key of the account's", "its id: RAM console, AccessKey; is it disabled?")

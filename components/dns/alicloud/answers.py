@@ -1,5 +1,7 @@
-"""Waiting until a zone's own name servers answer with the platform's records: a resolver that asks too early remembers the
-absence (RFC 2308)."""
+"""Waiting until a zone's own name servers answer with the platform's records.
+
+A resolver that asks too early remembers the absence (RFC 2308).
+"""
 
 from __future__ import annotations
 

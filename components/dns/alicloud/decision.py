@@ -112,16 +112,17 @@ def decide(wanted: Sequence[Wanted], there: Sequence[Record], owner: str, line: 
             theirs += enabled
         else:
             conflicts += [Conflict(each, record) for record in same]
-            managed[each] = next(
-                (r.id for r in own if (r.type, r.value, r.enabled) == (each.type, each.value, True)), ""
-            )
+            managed[each] = next((record.id for record in own if _says(record, each)), "")
     return Decision(managed, theirs, conflicts)
 
 
 def _begun(record: Record, wanted: Wanted, there: Sequence[Record], owner: str) -> bool:
     """Whether a run of the stack's was killed between making it and giving it its remark."""
-    alike = (record.type, record.value, record.enabled) == (wanted.type, wanted.value, True)
-    return alike and not record.remark and marked(there, wanted.name, owner)
+    return _says(record, wanted) and not record.remark and marked(there, wanted.name, owner)
+
+
+def _says(record: Record, wanted: Wanted) -> bool:
+    return (record.type, record.value, record.enabled) == (wanted.type, wanted.value, True)
 
 
 def _in_the_way(record: Record, wanted: Wanted) -> bool:

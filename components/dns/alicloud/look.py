@@ -89,9 +89,8 @@ def seen(
 
 def _mark_there(mark: Wanted, there: list[Record], owner: str) -> str:
     """The id of the mark that is there with that very value; one with another is updated by whoever knows it."""
-    return next(
-        (r.id for r in there if (r.name, r.type, r.value, r.remark) == (mark.name, "TXT", mark.value, owner)), ""
-    )
+    alike = (mark.name, mark.type, mark.value, owner)
+    return next((each.id for each in there if (each.name, each.type, each.value, each.remark) == alike), "")
 
 
 def _conflicts(conflicts: Sequence[Conflict]) -> Iterator[Problem]:
