@@ -9,6 +9,7 @@ zones only where `dns.alicloud.zone` is not set.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +55,7 @@ class Zone:
 class Account:
     """An account, by a key of its own or of the environment. Raises AccountError where there is none."""
 
-    def __init__(self, settings: AlicloudSettings, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: AlicloudSettings, environment: Mapping[str, str], protocol: str = "HTTPS") -> None:
         self._settings = settings
         key, secret = credentials(settings, environment)
         # Only stacks that have their names there pay for these imports (about a second).
@@ -66,6 +67,7 @@ class Account:
                 access_key_id=key,
                 access_key_secret=secret,
                 endpoint=settings.endpoint,
+                protocol=protocol,
                 connect_timeout=CONNECT_MILLISECONDS,
                 read_timeout=READ_MILLISECONDS,
             )
@@ -150,13 +152,19 @@ class Account:
         try:
             return call()
         except (AlibabaCloudException, TeaException) as error:
-            raise _explained(what, error.code or "", error.message or str(error), self._settings) from error
+            if error.code:
+                raise _explained(what, error.code, error.message or "", self._settings) from error
+            raise self._silent(what, str(error)) from error
         except OSError as error:
-            raise AccountError(
-                f"{self._settings.endpoint}, asked for {what}: {error}",
-                "an answer",
-                f"curl https://{self._settings.endpoint}; a proxy is taken from HTTPS_PROXY",
-            ) from error
+            raise self._silent(what, str(error)) from error
+
+    def _silent(self, what: str, said: str) -> AccountError:
+        """Nobody answered; the client's words are those of each layer below it, the reason last."""
+        reasons = re.findall(r"\[Errno -?\d+\] ([\w ]+)|(certificate verify failed)|(timed out)", said)
+        reason = next((word for word in reasons[-1] if word), said) if reasons else said
+        endpoint = self._settings.endpoint
+        fix = f"curl https://{endpoint}; a proxy is taken from HTTPS_PROXY"
+        return AccountError(f"{endpoint}, asked for {what}: {reason}", "an answer", fix)
 
 
 class _NoZone(AccountError):
