@@ -20,7 +20,11 @@ from settings.machines import Machine
 SCRIPTS = Path(__file__).parent / "scripts"
 LIBRARY = tuple(SCRIPTS / name for name in ("lib.sh", "findings.sh", "files.sh", "packages.sh"))
 RUNNER = SCRIPTS / "run.sh"
-UNPACK_AND_RUN = 'd=$(mktemp -d /run/auto-devops.XXXXXX) && base64 -d | tar -xC "$d" && exec bash "$d/run.sh" "$@"'
+# What arrived in part goes at once: there may be keys in it.
+UNPACK_AND_RUN = (
+    'd=$(mktemp -d /run/auto-devops.XXXXXX) && { base64 -d | tar -xC "$d" || { rm -rf "$d"; exit 1; }; } '
+    '&& exec bash "$d/run.sh" "$@"'
+)
 
 # What sudo itself says has no fix. `sudo -n env` is how every script begins.
 EXPLAIN_SUDO = (

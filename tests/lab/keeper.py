@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Protocol
@@ -147,6 +148,8 @@ class Keeper:
         except Exception as error:  # The test's own failure is what has to be told.
             self.kept.append(Kept(test, file, None, str(error)))
         else:
+            gone = "another of the same name has been kept since"
+            self.kept = [replace(each, state=None, problem=gone) if each.state == name else each for each in self.kept]
             self.kept.append(Kept(test, file, name))
             self._make_room()
 
@@ -155,7 +158,9 @@ class Keeper:
         for number in saved[:-KEPT_FAILURES]:
             each = self.kept[number]
             assert each.state
-            self.machines.forget(each.state)
+            # That it stays is no failure of a test's.
+            with suppress(Exception):
+                self.machines.forget(each.state)
             self.kept[number] = replace(each, state=None, problem=f"only the last {KEPT_FAILURES} of a run are kept")
 
 

@@ -16,7 +16,7 @@ PATHS = re.compile(r"(?<![\w./$}*-])/(?=(etc|var|usr|opt|run|root|proc|sys|srv)/
 
 SYSTEM = (
     "awk basename bash cat chmod cmp comm cp cut date dirname du find flock grep gzip head hostname id install ln ls "
-    "md5sum mkdir mktemp mv readlink rm rmdir sed sh sha256sum sort stat tail tar timeout touch tr uname xargs"
+    "md5sum mkdir mktemp mv readlink rm rmdir sed sh sha256sum sort stat tail tar timeout touch tr truncate uname xargs"
 ).split()
 """What every machine has; whatever else the computer has that runs the tests, is not there."""
 

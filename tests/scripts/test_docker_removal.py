@@ -140,10 +140,10 @@ def test_the_firewalls_policy(machine: Engine, before: str | None, rules: str, o
         known.unlink()
     else:
         known.write_text(known.read_text().replace("forward_policy=ACCEPT", f"forward_policy={before}"))
-    machine.fake("iptables", f"""case "$*" in "-S FORWARD") printf '%s\\n' '-P FORWARD DROP' '{rules}' ;; esac""")
+    machine.fake("iptables", f"""case "$*" in "-w -S FORWARD") printf '%s\\n' '-P FORWARD DROP' '{rules}' ;; esac""")
     done = machine.step("remove")
     assert done.returncode == 0, done.stderr
-    assert ("iptables -P FORWARD ACCEPT" in machine.calls) is opened
+    assert ("iptables -w -P FORWARD ACCEPT" in machine.calls) is opened
     assert ("leaving the firewall's policy" in done.stderr) is (rules == OWN_RULES)
 
 
@@ -280,7 +280,7 @@ def test_a_removal_that_goes_on_knows_what_was_before(machine: Engine) -> None:
     (machine.root / "bin/apt-get").write_text(apt)
     done = machine.step("remove")
     assert done.returncode == 0, done.stderr
-    assert "iptables -P FORWARD ACCEPT" not in machine.calls
+    assert "iptables -w -P FORWARD ACCEPT" not in machine.calls
     assert (machine.root / "etc/docker/key.json").exists() and remembered(machine.root / "state") == []
 
 

@@ -28,6 +28,7 @@ WHOLE = {
         '"$STATE/removals" "$STATE/work"',
         '"$STATE/removals"/*.new',
         '"$STATE/removals"/*.old',
+        '"$left"',
     },
     # Named by auto-devops.
     "dns/scripts/install.sh": {'"$directory"'},
@@ -181,7 +182,7 @@ def test_downloads_go_with_the_bundle(machine: Rooted, end: str) -> None:
     result = bundle(machine, f'mkdir -p "$WORK"; touch "$WORK/large"; echo "$WORK"; {end}')
     assert str(machine.state / "work/a-resource") in result.stdout.splitlines(), result.stderr
     assert (result.returncode == 0) is (end == "true")
-    assert not (machine.state / "work").exists() and not (machine.root / "run/bundle").exists()
+    assert not (machine.state / "work/a-resource").exists() and not (machine.root / "run/bundle").exists()
 
 
 def test_what_a_switched_off_machine_left_goes_before_the_next_download(machine: Rooted) -> None:

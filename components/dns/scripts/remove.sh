@@ -5,7 +5,10 @@ set -euo pipefail
 settle dns
 ours=no
 if came_with_us dns bind9; then ours=yes; fi
-if [ "$ours" = yes ] && systemctl -q is-active named; then systemctl stop named; fi
+if [ "$ours" = yes ] && systemctl -q is-active named; then
+  stale named
+  systemctl stop named
+fi
 give_back /etc/bind/named.conf.options
 give_back /etc/bind/named.conf.local
 remove_tree /etc/bind/auto-devops
@@ -16,8 +19,9 @@ if ! installed bind9; then
   rm -f /var/cache/bind/managed-keys.bind{,.jnl} /var/cache/bind/named{_dump.db,.stats,.recursing,.secroots} /etc/bind/rndc.key
   remove_tree /run/named
   remove_empty /var/cache/bind /etc/bind
+elif is_stale named; then
+  refresh named systemctl start named # somebody needs it, as remove_packages has said
 elif [ "$ours" = no ]; then
   restart_if_active named
-elif systemctl -q is-enabled named; then
-  systemctl start named # somebody needs it, as remove_packages has said
 fi
+rm -f "$STATE/stale/named"

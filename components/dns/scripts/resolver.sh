@@ -11,33 +11,42 @@ openresolv=/etc/resolvconf.conf
 
 text=$(mktemp)
 
+# place_for WHO TARGET: $text as TARGET, which WHO has to read.
+place_for() {
+  if ! cmp -s "$text" "$2"; then stale "$1"; fi
+  place "$text" "$2" 644
+}
+
 running=no
 if systemctl -q is-active systemd-resolved; then
   running=yes
   # `~.` sends every name here, also where a link brought a resolver of its own.
   printf '# auto-devops: the platform'\''s own name server answers for everything.\n[Resolve]\nDNS=%s\nDomains=~.\n' "$SERVER" >"$text"
-  place "$text" "$resolved" 644
-  if [ "$CHANGED" = yes ]; then systemctl restart systemd-resolved; fi
+  place_for systemd-resolved "$resolved"
+  refresh systemd-resolved systemctl restart systemd-resolved
 fi
 if [ "$running" = yes ] && asks_resolved; then
   : # that was all
 elif [ -d /etc/resolvconf/resolv.conf.d ] && command -v resolvconf >/dev/null; then
   keep "$head"
   printf 'nameserver %s\n' "$SERVER" >"$text"
-  place "$text" "$head" 644
-  if [ "$CHANGED" = yes ]; then resolvconf -u; fi
+  place_for resolvconf "$head"
+  refresh resolvconf resolvconf -u
 elif [ -e "$openresolv" ] && command -v resolvconf >/dev/null; then
   # A file of shell variables; the last word counts. name_servers come before all others (resolvconf.conf(5)).
   # shellcheck disable=SC2016 # for the file
   printf '# auto-devops: the platform'\''s own name server is asked first.\nname_servers="%s $name_servers"\n# auto-devops: end\n' "$SERVER" >"$text"
+  if is_stale resolvconf; then CHANGED=yes; fi
+  stale resolvconf
   add_lines "$text" "$openresolv" last
   if [ "$CHANGED" = yes ]; then resolvconf -u; fi
+  rm -f "$STATE/stale/resolvconf"
 else
   # Whoever else writes /etc/resolv.conf is told to leave it alone.
   if systemctl -q is-active NetworkManager; then
     printf '# auto-devops: /etc/resolv.conf names the platform'\''s own name server.\n[main]\ndns=none\n' >"$text"
-    place "$text" "$manager" 644
-    if [ "$CHANGED" = yes ]; then systemctl reload NetworkManager; fi
+    place_for NetworkManager "$manager"
+    refresh NetworkManager systemctl reload NetworkManager
   fi
   if [ -d /etc/dhcp/dhclient-enter-hooks.d ]; then
     printf '# auto-devops: /etc/resolv.conf names the platform'\''s own name server.\nmake_resolv_conf() { :; }\n' >"$text"

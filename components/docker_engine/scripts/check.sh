@@ -147,7 +147,7 @@ if [ "$readable" = yes ]; then
   json-file | local) ;;
   *)
     # GitLab's container names its own driver, unless it is of a release before that. It is the engine's then, when it is made anew.
-    if [ "$BOUNDS_LOGS" = yes ] && [ ! -e "$STATE/docker-log-driver" ] && { [ -e "$STATE/docker-before" ] || [ -e "$dropins/auto-devops.conf" ]; }; then
+    if [ "$BOUNDS_LOGS" = yes ] && [ ! -e "$STATE/docker-log-driver" ] && [ -e "$dropins/auto-devops.conf" ]; then
       refuse "$config" "log-driver $driver" "json-file or local: GitLab's log is bounded by max-size, which $driver does not know" \
         "$here: take log-driver out, or give it to your own containers instead; or $another"
     else ok "$config" "log-driver $driver, which is kept"; fi

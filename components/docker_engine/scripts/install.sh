@@ -8,9 +8,12 @@ dropin=/etc/systemd/system/docker.service.d/auto-devops.conf
 live_restore=/usr/local/sbin/auto-devops-docker-live-restore
 images=/usr/local/sbin/auto-devops-docker-images records="$STATE/docker-images"
 
+# A removal that was begun is given up.
+rm -f "$STATE/docker-going"
 # There until an engine that was here, and could not be asked, has been: until then nothing of it is the stack's (see check.sh).
 unseen="$STATE/docker-unseen"
-if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null; then
+settle docker
+if { installed docker.io || installed docker-ce; } && ! command -v docker >/dev/null && [ ! -e "$dropin" ] && ! came_with_us docker docker.io; then
   mkdir -p "$STATE"
   touch "$unseen"
 fi
@@ -19,11 +22,14 @@ yes_if() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }
 
 # What an engine changes stays after it; so that removal can undo it, remember how it was: the kernel, the engine's
 # directories and group, and of an engine that is here already whether it runs.
-if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
+if [ ! -e "$dropin" ] && [ ! -e "$records/domain" ]; then
   mkdir -p "$records"
   touch "$records/first"
   # From here on containers whose logs are bounded come with the driver for it (see check.sh).
   if [ "$BOUNDS_LOGS" = yes ]; then touch "$STATE/docker-log-driver"; fi
+fi
+# Of a removal that was interrupted it is there still, and true.
+if [ ! -e "$STATE/docker-before" ] && [ ! -e "$dropin" ]; then
   {
     printf 'ip_forward=%s\n' "$(cat /proc/sys/net/ipv4/ip_forward)"
     printf 'forward_policy=%s\n' "$(iptables -S FORWARD 2>/dev/null | awk '$1 == "-P" { print $3 }')"

@@ -131,11 +131,15 @@ phrase() {
   if [ -n "$2" ]; then printf '%s %s; ' "$1" "$(sort -u <<<"$2" | tr '\n' ' ' | sed 's/ $//')"; fi
 }
 
+# has_our_options: whether the engine that runs was started by our drop-in.
+has_our_options() { grep -aF -- /auto-devops/daemon.json "/proc/$(systemctl show -p MainPID --value docker)/cmdline" >/dev/null 2>&1; }
+
 # take_ours_out: the engine runs on by its own file and unit, and its containers with it.
 take_ours_out() {
   local running=no hold=no
-  # The engine that runs has live-restore by our options; the next one would stop the containers without.
-  if systemctl -q is-active docker; then running=yes; fi
+  # The engine that runs has live-restore by our options; the next one would stop the containers without. One that runs without
+  # them goes on: no run of ours has come as far, or a removal is going on.
+  if systemctl -q is-active docker && has_our_options; then running=yes; fi
   if [ "$running" = yes ] && [ -x "$live_restore" ] && command -v jq >/dev/null && answers &&
     [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = true ] && [ -n "$(docker ps -q)" ] &&
     { [ ! -s "$config" ] || [ "$(jq 'has("live-restore")' "$config")" != true ]; }; then
@@ -190,13 +194,18 @@ remove_engine_rules() {
 # give_back_policy: the engine closes the way between networks when it makes the kernel forward. What has rules of its own there
 # now, such as ufw, may rely on that.
 give_back_policy() {
-  local wanted=${forward_policy:-ACCEPT} # before there was iptables the kernel let everything pass
+  local rules wanted=${forward_policy:-ACCEPT} # before there was iptables the kernel let everything pass
   case "$wanted" in DROP | unknown) return 0 ;; esac
-  if ! command -v iptables >/dev/null || iptables -S FORWARD | grep -x -e "-P FORWARD $wanted" >/dev/null; then return 0; fi
-  if iptables -S FORWARD | grep '^-A' | grep -vx -e '-A FORWARD -j DOCKER-USER' >/dev/null; then
+  if ! command -v iptables >/dev/null; then return 0; fi
+  if ! rules=$(iptables -w -S FORWARD); then
+    fail "a firewall that cannot be read (the reason is above)" "iptables -S FORWARD to list its rules" \
+      "on $(hostname): mend it, then run pulumi destroy again"
+  fi
+  if grep -x -e "-P FORWARD $wanted" <<<"$rules" >/dev/null; then return 0; fi
+  if grep '^-A' <<<"$rules" | grep -vx -e '-A FORWARD -j DOCKER-USER' >/dev/null; then
     say "leaving the firewall's policy for FORWARD on $(hostname), which was $wanted: somebody has rules there now"
   else
-    iptables -P FORWARD "$wanted"
+    iptables -w -P FORWARD "$wanted"
   fi
 }
 
@@ -206,16 +215,26 @@ sets_forwarding() {
     /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
 }
 
+# stays: what was before the stack says nothing of the engine that is here now, nor in a removal that goes on.
+stays() {
+  enabled=yes active=yes
+  if [ -e "$STATE/docker-before" ]; then printf 'enabled=yes\nactive=yes\n' >>"$STATE/docker-before"; fi
+}
+
 came=no others='' configured=no containerd=no going="$STATE/docker-going"
 root=$(data_root)
-if [ -r "$going" ]; then
+if installed docker-ce; then
+  # In place of the one that came with the stack, perhaps: what was before the stack says nothing of it.
+  if came_with_us docker docker.io; then stays; fi
+  rm -f "$going"
+elif [ -r "$going" ]; then
   # A removal that was interrupted goes on.
   came=yes
   # shellcheck source=/dev/null
   . "$going"
 else
   if came_with_us docker docker.io; then came=yes; fi
-  if came_with_us docker containerd; then containerd=yes; fi
+  if came_with_us docker containerd && ! installed containerd.io; then containerd=yes; fi
   if grep -qx 'docker\.io.* configured' "$STATE/packages/docker" 2>/dev/null; then configured=yes; fi
   if [ "$came" = yes ] && ! answers && [ -d "$root/containers" ]; then
     systemctl start docker 2>/dev/null || true
@@ -243,6 +262,7 @@ if [ "$came" = no ] || [ -n "$others" ]; then
   else
     say "leaving Docker on $(hostname), with what is not the stack's: ${others%; }. Without need of it, there:" \
       "docker rm, docker volume rm, docker image rm; then apt-get purge docker.io && rm -rf $root"
+    stays
     with_lists rm -f "$STATE/packages/docker"
   fi
   remove_packages docker-options
@@ -263,7 +283,12 @@ if [ "$ip_forward" = 0 ] && ! sets_forwarding; then printf 0 >/proc/sys/net/ipv4
 
 # Debian's docker.io, when purged, removes all of /var/lib/docker by a script that its removal left there (docker.io
 # 20.10.24+dfsg1, prerm and postrm). So it is removed first, the script goes, and then its configuration does.
-if [ -e "$STATE/packages/docker" ]; then with_lists sed -i 's/^docker\.io$/docker.io configured/' "$STATE/packages/docker"; fi
+keep_its_configuration() {
+  local list="$STATE/packages/docker"
+  sed 's/^docker\.io$/docker.io configured/' "$list" >"$list.new"
+  mv "$list.new" "$list"
+}
+if [ -e "$STATE/packages/docker" ]; then with_lists keep_its_configuration; fi
 remove_packages docker
 if there docker.io; then
   systemctl start docker # somebody needs it, as remove_packages has said

@@ -16,9 +16,11 @@ place "$FILES/ca.crt" "$directory/certs/ca.crt" 644
 place "$FILES/ca.pem" "$directory/docker/ca.pem" 644
 place "$FILES/cert.pem" "$directory/docker/cert.pem" 644
 place "$FILES/key.pem" "$directory/docker/key.pem" 600
-# Whose jobs are this runner's, too (below).
-former=''
-if [ "$BEGUN" = yes ] && [ -e "$directory/config.toml" ]; then former=$(ids "$directory/config.toml"); fi
+# Whose jobs are this runner's, too (below): those of a configuration that is ours, not of one that was there before us.
+former='' before="$STATE/before$directory/config.toml"
+if [ -e "$directory/config.toml" ] && ! cmp -s "$directory/config.toml" "$before" && { [ -e "$before" ] || [ -e "$before.none" ] || [ "${LEGACY:-no}" = yes ]; }; then
+  former=$(ids "$directory/config.toml")
+fi
 # Last: the runner takes jobs as soon as it reads this.
 place "$FILES/config.toml" "$directory/config.toml" 600
 

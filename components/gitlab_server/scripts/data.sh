@@ -10,6 +10,12 @@ if [ -n "$before" ] && [ "$before" != "$DATA" ] && [ -d "$before/data" ] && [ ! 
     "on $(hostname): docker stop gitlab && mkdir -p $(dirname "$DATA") && cp -a $before $DATA && mv $before $before.old; then run pulumi up again"
 fi
 
+# What is remembered of files there goes with them.
+if [ -n "$before" ] && [[ "$DATA/" != "$before"/* && "$before/" != "$DATA"/* ]] && [ -d "$STATE/before$before" ] && [ ! -e "$STATE/before$DATA" ]; then
+  mkdir -p "$(dirname "$STATE/before$DATA")"
+  mv "$STATE/before$before" "$STATE/before$DATA"
+fi
+
 # Before anything is made: from here on it is what this stack has begun, and may take away. A later stack of the same name knows
 # by the mark what this one kept; what was adopted is nobody's by that.
 mkdir -p "$STATE"

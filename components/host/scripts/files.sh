@@ -87,6 +87,7 @@ add_lines() {
     without_lines "$2" >"$new"
   fi
   if [ "$3" = first ]; then cat "$1" - <"$new" >"$new.all"; else cat "$new" "$1" >"$new.all"; fi
+  if is_open "$2"; then truncate -s -1 "$new.all"; fi
   if ! cmp -s "$new.all" "$2"; then
     if [ -e "$2" ]; then cp -a "$2" "$2.auto-devops-new"; fi
     cat "$new.all" >"$2.auto-devops-new"
@@ -103,11 +104,15 @@ take_lines() {
   need_marks "$1" destroy
   # Whoever asks for the status has switched off `set -e`.
   if ! { cp -a "$1" "$1.auto-devops-new" && without_lines "$1" >"$1.auto-devops-new" &&
+    if is_open "$1"; then truncate -s -1 "$1.auto-devops-new"; fi &&
     if [ -s "$1.auto-devops-new" ]; then mv -f "$1.auto-devops-new" "$1"; else rm -f "$1" "$1.auto-devops-new"; fi; }; then
     fail "$1, from which the stack's lines cannot be taken (the reason is above)" "a file that root can write" \
       "on $(hostname): mend it, then run pulumi destroy again"
   fi
 }
+
+# is_open FILE: whether its last line has no end; what we make of it has none either, so that it comes back as it was.
+is_open() { [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; }
 
 # without_lines FILE: FILE without the stack's lines; its status says whether both marks around them are there.
 without_lines() {

@@ -34,6 +34,10 @@ fi
 rm -rf "$STATE/removals" "$STATE/work"
 
 rm -f /run/lock/auto-devops-*
+# Bundles of runs that were killed; TMPDIR is our own.
+for left in "${TMPDIR%/*}"/auto-devops.??????; do
+  if [ "$left" != "$TMPDIR" ]; then rm -rf "$left"; fi
+done
 if [ -d "$STATE" ]; then
   # Only here, where nothing of ours runs beside it: a directory that has just been made is empty, too.
   find "$STATE" -depth -type d -empty -delete

@@ -52,6 +52,18 @@ restart_for() {
   printf '%s\n' "$files" >"$started"
 }
 
+# stale WHO: notes that WHO goes by a file that is about to change or go, or is stopped for that; refresh WHO COMMAND...: has it
+# read what is there now, where that is noted. The note stays until then: a run that is killed in between is finished by the next.
+stale() { mkdir -p "$STATE/stale" && touch "$STATE/stale/$1"; }
+is_stale() { [ -e "$STATE/stale/$1" ]; }
+refresh() {
+  local who=$1
+  shift
+  if ! is_stale "$who"; then return 0; fi
+  "$@"
+  rm -f "$STATE/stale/$who"
+}
+
 # place_timer NAME SCHEDULE SETTING: the program $FILES/NAME.sh is run by systemd at SCHEDULE, which SETTING says, as
 # $FILES/auto-devops-NAME.service and .timer have it.
 place_timer() {
@@ -139,7 +151,7 @@ remove_unused() {
   if said=$(docker "$1" rm "$2" 2>&1); then return 0; fi
   case "$said" in
   *"has active endpoints"* | *"is in use"*) say "leaving the $1 $2 on $(hostname), which a container of somebody's has: $said" ;;
-  *"No such "* | *"not found"*) ;;
+  *[Nn]"o such "* | *"not found"*) ;; # since Docker 23 in the engine's own words (moby, volume/service/errors.go)
   *) fail "the $1 $2 that cannot be removed: $said" "docker $1 rm $2 to work" "on $(hostname): mend it, then run pulumi destroy again" ;;
   esac
 }

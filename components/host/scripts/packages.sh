@@ -225,7 +225,7 @@ choose() {
   local manual package rest others
   local -A latest=()
   manual=" $(apt-mark showmanual | tr '\n' ' ') "
-  others=$(find "$STATE/packages" -type f ! -name "$1" ! -name '*.before' ! -name '*.new' -exec cut -d' ' -f1 {} +)
+  others=$(find "$STATE/packages" -type f ! -name "$1" ! -name '*.before' ! -name '*.new' ! -name 'sed??????' -exec cut -d' ' -f1 {} +)
   while read -r package rest; do latest[$package]=$rest; done < <(apt_history)
   while read -r package rest; do
     case "$(status "$package")" in

@@ -19,18 +19,22 @@ for part in findings files packages; do
 done
 
 removal="$STATE/removals/$1"
-# What this script has begun here, in whichever run, is the stack's.
-BEGUN=no
-# A release of this program that remembered less of what was there before it (see placed_by_older).
-LEGACY=no
-# The second is there if a run was killed between the two moves below.
-for begun in "$removal" "$removal.old"; do
-  if [ ! -d "$begun" ]; then continue; fi
-  # shellcheck disable=SC2034 # for the steps
-  BEGUN=yes
-  if [ -e "$begun/older" ] || [ ! -e "$begun/files.sh" ]; then LEGACY=yes; fi
-  break
-done
+# look_back: what this script has begun here, in whichever run, is the stack's.
+look_back() {
+  local begun
+  BEGUN=no
+  # A release of this program that remembered less of what was there before it (see placed_by_older).
+  LEGACY=no
+  # The second is there if a run was killed between the two moves below.
+  for begun in "$removal" "$removal.old"; do
+    if [ ! -d "$begun" ]; then continue; fi
+    # shellcheck disable=SC2034 # for the steps
+    BEGUN=yes
+    if [ -e "$begun/older" ] || [ ! -e "$begun/files.sh" ]; then LEGACY=yes; fi
+    break
+  done
+}
+look_back
 
 # Looking leaves nothing behind, no lock either.
 if [ "$2" = check ]; then
@@ -50,8 +54,9 @@ exec 7>"/run/lock/auto-devops-$1"
 if ! flock -n 7; then
   say "waiting for an earlier run of the same script, which was left alone"
   flock 7
+  look_back
 fi
-trap 'rm -rf "$bundle" "$WORK"; rmdir "${WORK%/*}" 2>/dev/null || true' EXIT
+trap 'rm -rf "$bundle" "$WORK"' EXIT
 rm -rf "$WORK"
 
 if [ "$2" = install ] && [ -e "$bundle/check.sh" ]; then heed "$bundle/check.sh"; fi

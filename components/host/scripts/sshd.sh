@@ -27,9 +27,24 @@ sshd_ports() {
 # sshd_is_ours: whether anything of the configuration is.
 sshd_is_ours() { [ -e "$SSHD_DROPIN" ] || grep -q "^$MARK" "$SSHD_MAIN"; }
 
+# sshd_need_marks: refuses where somebody has removed a line before or after what we added: what is whose nobody knows then.
+sshd_need_marks() {
+  local file
+  while read -r file; do
+    if ! awk -v mark="$MARK" '$0 == mark " added" { if (ours) lost = 1; ours = 1 }
+      $0 == mark " end" { if (!ours) lost = 1; ours = 0 }
+      END { exit lost || ours }' "$file"; then
+      fail "$file, in which the ports that the stack added have lost the line before or after them" \
+        "\"$MARK added\" before them, \"$MARK end\" after them" \
+        "on $(hostname): remove these ports from it, with what is left of the two; then run pulumi again"
+    fi
+  done < <(sshd_files)
+}
+
 # sshd_undo: the configuration as it would be without us.
 sshd_undo() {
   local file
+  sshd_need_marks
   rm -f "$SSHD_DROPIN" "$SSHD_SOCKET_DROPIN"
   remove_empty "${SSHD_SOCKET_DROPIN%/*}"
   while read -r file; do

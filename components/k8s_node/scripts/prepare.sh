@@ -35,10 +35,17 @@ if [ ! -e "$STATE/kubernetes-sysctl" ]; then
   : >"$FILES/before"
   if ! { installed containerd || installed containerd.io; }; then
     place "$FILES/before" "$STATE/kubernetes-containerd" 600
-  elif { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
-    ctr -n k8s.io containers ls -q | sed "s/^/containers /"; } >"$FILES/before" 2>/dev/null; then
-    place "$FILES/before" "$STATE/kubernetes-containerd" 600
+  else
     if ! systemctl -q is-enabled containerd; then touch "$STATE/kubernetes-containerd-disabled"; fi
+    if ! systemctl -q is-active containerd; then
+      touch "$STATE/kubernetes-containerd-stopped"
+      systemctl start containerd
+      await 30 containerd ctr version || true
+    fi
+    if { ctr -n k8s.io images ls -q | sed "s/^/images /" &&
+      ctr -n k8s.io containers ls -q | sed "s/^/containers /"; } >"$FILES/before" 2>/dev/null; then
+      place "$FILES/before" "$STATE/kubernetes-containerd" 600
+    fi
   fi
   for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables; do
     if [ -r "/proc/sys/$key" ]; then printf '%s=%s\n' "$key" "$(cat "/proc/sys/$key")"; fi

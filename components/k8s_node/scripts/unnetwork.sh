@@ -11,8 +11,9 @@ remove_rules auto-devops-pods
 rm -f /usr/local/sbin/auto-devops-pod-network /usr/local/sbin/auto-devops-host-ports \
   /etc/cni/auto-devops/pods.conflist /etc/cni/net.d/10-auto-devops.conflist
 if [ -e /etc/systemd/networkd.conf.d/auto-devops.conf ]; then
+  stale systemd-networkd
   rm -f /etc/systemd/networkd.conf.d/auto-devops.conf
-  remove_empty /etc/systemd/networkd.conf.d
-  restart_if_active systemd-networkd
 fi
+remove_empty /etc/systemd/networkd.conf.d
+refresh systemd-networkd restart_if_active systemd-networkd
 rm -f "$STATE/started/systemd-networkd"

@@ -21,7 +21,10 @@ for program in kubeadm kubelet kubectl; do give_back "/usr/local/bin/$program"; 
 give_back /etc/kubelet-resolv.conf
 rm -f /opt/cni/bin/.auto-devops
 give_back_below /opt/cni/bin
-if [ "$ours" = yes ] && [ "$running" = yes ]; then systemctl stop containerd; fi
+if [ "$ours" = yes ] && [ "$running" = yes ]; then
+  stale containerd
+  systemctl stop containerd
+fi
 remove_empty "$unit.d" /opt/cni/bin /opt/cni /etc/cni/auto-devops /etc/cni/net.d /etc/cni
 for directory in /var/lib/kubelet /var/log/pods /var/log/containers; do
   if began "$directory"; then remove_tree "$directory"; fi
@@ -42,7 +45,7 @@ if began /var/lib/containerd && ! installed containerd && ! installed containerd
   remove_tree /var/lib/containerd
   remove_tree /run/containerd
   remove_empty /etc/containerd
-elif [ "$running" = yes ] || { [ "$ours" = yes ] && systemctl -q is-enabled containerd; }; then # stopped by a run that was killed
+elif { installed containerd || installed containerd.io; } && { [ "$running" = yes ] || is_stale containerd; }; then
   systemctl restart containerd
   # Someone else's keeps in Kubernetes' namespace what it had there before us (see prepare.sh).
   before="$STATE/kubernetes-containerd"
@@ -61,9 +64,10 @@ elif [ "$running" = yes ] || { [ "$ours" = yes ] && systemctl -q is-enabled cont
     images=$(brought images)
     for image in $images; do ctr -n k8s.io images rm "$image" >/dev/null; done
   fi
-  if [ -e "$STATE/kubernetes-containerd-disabled" ]; then systemctl disable -q --now containerd; fi
+  if [ -e "$STATE/kubernetes-containerd-disabled" ]; then systemctl disable -q containerd; fi
+  if [ -e "$STATE/kubernetes-containerd-stopped" ]; then systemctl stop containerd; fi
 fi
-rm -f "$STATE"/kubernetes-{containerd,containerd-disabled,directories}
+rm -f "$STATE"/kubernetes-{containerd,containerd-disabled,containerd-stopped,directories} "$STATE/stale/containerd"
 if [ -r "$STATE/kubernetes-sysctl" ]; then
   while IFS="=" read -r key value; do
     if [ -e "/proc/sys/$key" ]; then printf '%s' "$value" >"/proc/sys/$key"; fi

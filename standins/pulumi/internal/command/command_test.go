@@ -590,15 +590,21 @@ func TestDialErrorLimit(t *testing.T) {
 }
 
 func TestPausesBetweenDialsAreUpstreams(t *testing.T) {
-	// 100 ms, then half as much again each time: 0.1 + 0.15 + 0.225 + 0.3375 + 0.50625 s.
+	var pauses []time.Duration
+	pause = func(length time.Duration) <-chan time.Time {
+		pauses = append(pauses, length)
+		return time.After(0)
+	}
+	t.Cleanup(func() { pause = time.After })
 	b := newBench(t)
 	m := start(t, b.signer)
 	_ = m.listener.Close()
-	begin := time.Now()
 	connection := b.connection(m, map[string]any{"dialErrorLimit": 5})
 	_, _, err := create(t.Context(), b.call(connection, map[string]any{"create": "true"}))
-	if took := time.Since(begin); err == nil || took < 1300*time.Millisecond || took > 3*time.Second {
-		t.Errorf("%v after %s", err, took)
+	// 100 ms, then half as much again each time.
+	want := []time.Duration{100_000_000, 150_000_000, 225_000_000, 337_500_000, 506_250_000}
+	if err == nil || !slices.Equal(pauses, want) {
+		t.Errorf("%v after pauses of %v, wanted %v", err, pauses, want)
 	}
 }
 

@@ -155,6 +155,9 @@ func (c *Connection) throughProxy(
 	return client, closeAll, nil
 }
 
+// pause is how retry.Until waits; the tests look at how long, without waiting.
+var pause = time.After
+
 // withRetries calls dial until it succeeds or has failed more often than limit; -1 is no limit. The pauses are
 // upstream's: retry.Until begins with 100 ms and multiplies by 1.5 up to 5 s (pulumi/sdk, go/common/util/retry).
 func withRetries[T any](
@@ -176,7 +179,7 @@ func withRetries[T any](
 		call.Status(ctx, fmt.Sprintf("%s: attempt %d of %s failed, retrying: %v", what, try+1, of, failure))
 		return false, nil, nil
 	}
-	done, _, err := retry.Until(ctx, retry.Acceptor{Accept: accept})
+	done, _, err := (&retry.Retryer{After: pause}).Until(ctx, retry.Acceptor{Accept: accept})
 	if err == nil && !done {
 		err = ctx.Err()
 	}

@@ -319,9 +319,16 @@ type object = map[string]any
 
 func quickly(t *testing.T) {
 	t.Helper()
-	interval, limit := pollInterval, goneLimit
-	pollInterval, goneLimit = time.Millisecond, 50*time.Millisecond
-	t.Cleanup(func() { pollInterval, goneLimit = interval, limit })
+	interval := pollInterval
+	pollInterval = time.Millisecond
+	t.Cleanup(func() { pollInterval = interval })
+}
+
+func withoutPatience(t *testing.T) {
+	t.Helper()
+	limit := goneLimit
+	goneLimit = 50 * time.Millisecond
+	t.Cleanup(func() { goneLimit = limit })
 }
 
 func TestNothingIsDialledBeforeTheFirstResource(t *testing.T) {
@@ -563,10 +570,18 @@ func TestAProjectMarkedForDeletionIsDeletedWithoutTheOption(t *testing.T) {
 	same(t, "asked", s.fake.requests(), []string{"GET /projects/42", "DELETE /projects/42", "GET /projects/42"})
 
 	s.fake.on("GET /projects/42", ok(theProject(nil)))
-	contains(t, project.tryDelete(), "cannot delete project shop", "Sidekiq")
-
 	s.fake.on("DELETE /projects/42", reply{http.StatusForbidden, object{"message": "403 Forbidden"}})
 	contains(t, project.tryDelete(), "cannot delete project shop", "DELETE", "/projects/42: 403", "403 Forbidden")
+}
+
+func TestAProjectThatSidekiqDoesNotDelete(t *testing.T) {
+	quickly(t)
+	withoutPatience(t)
+	s := newStack(t)
+	project := made{s, projectToken, "42", s.inputs(projectToken, object{"name": "shop"}), resource.PropertyMap{}}
+	s.fake.on("GET /projects/42", ok(theProject(nil)))
+	s.fake.on("DELETE /projects/42", reply{http.StatusAccepted, nil})
+	contains(t, project.tryDelete(), "cannot delete project shop", "Sidekiq")
 }
 
 func TestARefusedProject(t *testing.T) {
