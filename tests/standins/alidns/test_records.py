@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.standins.alidns.clients import Client, Refused, Signed
-from tests.standins.alidns.conftest import add
+from tests.standins.alidns.conftest import CLIENTS, add
 from tests.standins.alidns.standin import ACCOUNT, OTHER, StandIn
 
 
@@ -134,7 +134,7 @@ def test_names_that_are_allowed(client: Client, rr: str) -> None:
 
 def test_anothers_record_is_not_there(standin: StandIn, client: Client, kind: str) -> None:
     standin.administer("PUT", "/keys/LTAItheirs", {"account": OTHER, "secret": "theirs"})
-    theirs = add(type(client)(standin.endpoint, "LTAItheirs", "theirs"), DomainName="theirs.test")  # type: ignore[call-arg]
+    theirs = add(CLIENTS[kind](standin.endpoint, "LTAItheirs", "theirs"), DomainName="theirs.test")
     for action in ("DescribeDomainRecordInfo", "DeleteDomainRecord"):
         assert code(client, action, RecordId=theirs) == "DomainRecordNotBelongToUser"
 
