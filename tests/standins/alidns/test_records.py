@@ -127,6 +127,12 @@ def test_what_is_refused(client: Client, given: dict[str, str], expected: str) -
     assert adding(client, **given) == expected
 
 
+@pytest.mark.parametrize(("type_", "before"), [("CNAME", ""), ("NS", ""), ("SRV", "1 2 443 "), ("MX", "")])
+def test_a_names_final_dot_goes(client: Client, type_: str, before: str) -> None:
+    record = add(client, "x", f"{before}host.other.test.", Type=type_, Priority=1)
+    assert client.call("DescribeDomainRecordInfo", RecordId=record)["Value"] == f"{before}host.other.test"
+
+
 @pytest.mark.parametrize("rr", ["@", "*", "*.k8s", "a.b", "_acme-challenge", "k8s"])
 def test_names_that_are_allowed(client: Client, rr: str) -> None:
     assert client.call("DescribeDomainRecordInfo", RecordId=add(client, rr))["RR"] == rr
