@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.alidns import domains, records, rights
-from standins.alidns.actions import ACTIONS, Call
+from standins.alidns.actions import ACTIONS as ACTIONS
+from standins.alidns.actions import Call
 from standins.alidns.errors import ApiError, busy, unsupported
 from standins.alidns.faults import Faults
 from standins.alidns.parameters import Parameters

@@ -28,7 +28,7 @@ from standins.alidns.store import Data, Record
 
 Name = dns.name.Name
 _TTL = 600
-_NAMES = {"CNAME", "NS"}
+_NAMES = {"CNAME", "NS", "SRV"}
 
 
 @dataclass
@@ -171,8 +171,6 @@ def _rdata(record: Record) -> str:
         return f"{record.value}."
     if record.type == "MX":
         return f"{record.priority} {record.value}."
-    if record.type == "SRV":
-        return record.value.removesuffix(".") + "."
     if record.type == "TXT":
         pieces = [record.value[start : start + 255] for start in range(0, len(record.value), 255)]
         return " ".join('"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces)

@@ -124,8 +124,10 @@ def _value(kind: str, value: str) -> str:
         value = value.removesuffix(".").lower()
         if not _HOST.fullmatch(value):
             raise errors.bad_value()
-    if kind == "SRV" and not re.fullmatch(rf"(\d{{1,5}} ){{3}}{_HOST.pattern}\.?", value, re.IGNORECASE):
-        raise errors.bad_value()
+    if kind == "SRV":
+        value = value.removesuffix(".")
+        if not re.fullmatch(rf"(\d{{1,5}} ){{3}}{_HOST.pattern}", value, re.IGNORECASE):
+            raise errors.bad_value()
     if kind == "CAA" and not re.fullmatch(r'\d{1,3} [a-z]+ "[^"]+"', value):
         raise errors.bad_value()
     if kind == "TXT" and len(value) > 512:

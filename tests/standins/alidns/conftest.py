@@ -11,7 +11,7 @@ import pytest
 from tests.standins.alidns.clients import Client, Official, Signed
 from tests.standins.alidns.standin import ACCOUNT, KEY, SECRET, StandIn
 
-CLIENTS = {"signed": Signed, "official": Official}
+CLIENTS: dict[str, Callable[[str, str, str], Client]] = {"signed": Signed, "official": Official}
 Limited = Callable[..., Client]
 
 
@@ -39,8 +39,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def client(standin: StandIn, kind: str) -> Client:
     """With the account's own key, which may do everything."""
-    found: Client = CLIENTS[kind](standin.endpoint, KEY, SECRET)
-    return found
+    return CLIENTS[kind](standin.endpoint, KEY, SECRET)
 
 
 @pytest.fixture
@@ -55,8 +54,7 @@ def limited(standin: StandIn, kind: str) -> Limited:
     def make(*statements: dict[str, Any]) -> Client:
         policy = {"Version": "1", "Statement": list(statements)}
         standin.administer("PUT", "/keys/LTAIlimited", {"account": ACCOUNT, "secret": "its-secret", "policy": policy})
-        found: Client = CLIENTS[kind](standin.endpoint, "LTAIlimited", "its-secret")
-        return found
+        return CLIENTS[kind](standin.endpoint, "LTAIlimited", "its-secret")
 
     return make
 

@@ -46,7 +46,7 @@ def test_wildcards(standin: StandIn, signed: Signed) -> None:
         ("TXT", 'say "hi" \\', {}, ['"say \\"hi\\" \\\\"']),
         ("TXT", "x" * 300, {}, [f'"{"x" * 255}" "{"x" * 45}"']),
         ("MX", "mail.other.test.", {"Priority": 7}, ["7 mail.other.test."]),
-        ("SRV", "1 2 443 host.other.test", {}, ["1 2 443 host.other.test."]),
+        ("SRV", "1 2 443 host.other.test.", {}, ["1 2 443 host.other.test."]),
         ("CAA", '0 issue "ca.test"', {}, ['0 issue "ca.test"']),
         ("NS", "ns.other.test", {}, ["ns.other.test."]),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.standins.alidns.clients import Client, Refused, Signed
-from tests.standins.alidns.conftest import add
+from tests.standins.alidns.conftest import CLIENTS, add
 from tests.standins.alidns.standin import ACCOUNT, OTHER, StandIn
 
 
@@ -127,6 +127,12 @@ def test_what_is_refused(client: Client, given: dict[str, str], expected: str) -
     assert adding(client, **given) == expected
 
 
+@pytest.mark.parametrize(("type_", "before"), [("CNAME", ""), ("NS", ""), ("SRV", "1 2 443 "), ("MX", "")])
+def test_a_names_final_dot_goes(client: Client, type_: str, before: str) -> None:
+    record = add(client, "x", f"{before}host.other.test.", Type=type_, Priority=1)
+    assert client.call("DescribeDomainRecordInfo", RecordId=record)["Value"] == f"{before}host.other.test"
+
+
 @pytest.mark.parametrize("rr", ["@", "*", "*.k8s", "a.b", "_acme-challenge", "k8s"])
 def test_names_that_are_allowed(client: Client, rr: str) -> None:
     assert client.call("DescribeDomainRecordInfo", RecordId=add(client, rr))["RR"] == rr
@@ -134,7 +140,7 @@ def test_names_that_are_allowed(client: Client, rr: str) -> None:
 
 def test_anothers_record_is_not_there(standin: StandIn, client: Client, kind: str) -> None:
     standin.administer("PUT", "/keys/LTAItheirs", {"account": OTHER, "secret": "theirs"})
-    theirs = add(type(client)(standin.endpoint, "LTAItheirs", "theirs"), DomainName="theirs.test")  # type: ignore[call-arg]
+    theirs = add(CLIENTS[kind](standin.endpoint, "LTAItheirs", "theirs"), DomainName="theirs.test")
     for action in ("DescribeDomainRecordInfo", "DeleteDomainRecord"):
         assert code(client, action, RecordId=theirs) == "DomainRecordNotBelongToUser"
 
