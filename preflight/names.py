@@ -1,4 +1,4 @@
-"""What the platform's names meet at Alibaba Cloud, and whether the world asks there at all.
+"""What the platform's names meet where somebody else answers for them: at Alibaba Cloud, or anywhere.
 
 Owns the findings. Does not own what is looked at in the account: see components/dns/alicloud/look.py.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator
 
 from components.host import Finding
+from preflight import records
+from preflight.here import HERE
 from settings import Stack
 
 ACCOUNT = "Alibaba Cloud"
@@ -19,9 +22,26 @@ SECONDS = 5.0
 
 async def look(stack: Stack, name: str) -> list[Finding]:
     """The zone of the stack of that `name`, where its settings have one there."""
-    if stack.dns.provider != "alicloud":
+    if stack.dns.provider == "none":
+        return list(await asyncio.gather(*(_resolves(*each) for each in records.needed(stack))))
+    if stack.dns.provider == "bind9":
         return []
     return await asyncio.to_thread(lambda: list(_look(stack, name)))
+
+
+async def _resolves(name: str, kind: str, address: str) -> Finding:
+    """Whether this computer finds somebody else's record; `*` is asked for as any other label."""
+    family = socket.AF_INET6 if kind == "AAAA" else socket.AF_INET
+    fix = f"python -m preflight --records lists all of them; here: getent ahosts {name.replace('*', 'any', 1)}"
+    try:
+        asked = asyncio.get_running_loop().getaddrinfo(name.replace("*", "any", 1), 0, family=family)
+        found = sorted({str(each[4][0]) for each in await asyncio.wait_for(asked, SECONDS)})
+    except (TimeoutError, OSError) as error:
+        said = f"no answer within {SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error.strerror)
+        return Finding(HERE, "warning", f"name {name}", said, f"{kind} {address}", fix)
+    if address not in found:
+        return Finding(HERE, "warning", f"name {name}", ", ".join(found), f"{kind} {address}", fix)
+    return Finding(HERE, "ok", f"name {name}", address)
 
 
 def _look(stack: Stack, name: str) -> Iterator[Finding]:

@@ -1,0 +1,50 @@
+"""Names that somebody else answers for: the records that are needed, and whether this computer finds them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from preflight import names, records
+from settings import Stack
+from tests.unit.program import without
+
+
+@pytest.fixture
+def elsewhere(good: dict[str, Any]) -> Stack:
+    """A stack whose names are somebody else's business."""
+    small = without(good, "k8s", "dns") | {"dns": {"provider": "none", "records": {"wiki": "fd00::7"}}}
+    return settings.parse(small)
+
+
+def test_the_records_for_whoever_makes_them(elsewhere: Stack) -> None:
+    assert records.table(elsewhere).splitlines() == [
+        "name                         type  value",
+        "docker.devops.example.com    A     192.168.80.112",
+        "gitlab.devops.example.com    A     192.168.80.113",
+        "registry.devops.example.com  A     192.168.80.112",
+        "wiki.devops.example.com      AAAA  fd00::7",
+    ]
+    assert "wiki.devops.example.com. 300 IN AAAA fd00::7" in records.zone_lines(elsewhere).splitlines()
+
+
+def test_whether_this_computer_finds_them(elsewhere: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = {"docker": "192.168.80.112", "gitlab": "10.9.9.9", "wiki": "fd00::7"}
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[Any]:
+        address = known.get(name.split(".")[0])
+        if not address:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(0, 0, 0, "", (address, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    found = {each.what: each for each in asyncio.run(names.look(elsewhere, "dev"))}
+    levels = {what.split()[1].split(".")[0]: each.level for what, each in found.items()}
+    assert levels == {"docker": "ok", "gitlab": "warning", "registry": "warning", "wiki": "ok"}
+    assert found["name gitlab.devops.example.com"].found == "10.9.9.9"
+    assert "--records" in found["name registry.devops.example.com"].fix
