@@ -1,4 +1,4 @@
-"""The records that the platform's names need, for whoever makes them elsewhere: as a table, and as lines of a zone file."""
+"""The records that the platform's names need, for whoever makes them elsewhere: a table, and lines of a zone file."""
 
 from __future__ import annotations
 

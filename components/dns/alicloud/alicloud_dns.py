@@ -94,8 +94,12 @@ class AlicloudDNS(pulumi.ComponentResource):
                 ),
             )
 
-        marks = [record(wanted, there, before) for wanted, there in args.marks.items()]
-        made = [record(wanted, there, [*before, *marks]) for wanted, there in args.decision.managed.items()]
+        # One after the other, the marks first: two changes of one zone at once are refused (LastOperationNotFinished),
+        # and the call that adds a remark is not tried again (terraform-provider-alicloud v1.285.0,
+        # alicloud/resource_alicloud_alidns_record.go).
+        made: list[alicloud.dns.AlidnsRecord] = []
+        for wanted, there in [*args.marks.items(), *args.decision.managed.items()]:
+            made.append(record(wanted, there, [*before, *made[-1:]]))
 
         async def answered(_: object) -> bool:
             if args.servers and not pulumi.runtime.is_dry_run():
