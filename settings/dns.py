@@ -89,6 +89,14 @@ class DnsSettings(Section):
         description="how many seconds others may cache a record; empty: 300; with alicloud 600, or what the zone has",
         examples=[300],
     )
+    wait: int | None = Field(
+        None,
+        ge=0,
+        le=3600,
+        description="how many seconds each machine waits until it resolves names that somebody else answers for; "
+        "0: not at all; empty: 60 with alicloud, 0 with none",
+        examples=[60],
+    )
     records: dict[RecordName, Address] = Field(
         default_factory=dict, description="further names below the domain and their addresses"
     )
@@ -96,6 +104,10 @@ class DnsSettings(Section):
 
 TTLS = {"bind9": 300, "alicloud": 600, "none": 300}
 """Seconds, by provider, where the settings say nothing. Alibaba Cloud's free zones take no less (QuotaExceeded.TTL)."""
+
+
+WAITS = {"bind9": 0, "alicloud": 60, "none": 0}
+"""Seconds, by provider, where the settings say nothing: a free zone's servers know a record within seconds."""
 
 
 def check(dns: DnsSettings, domain: str | None, hosts: Hosts, report: Report) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.dns.dns import DNS, DnsArgs
-from components.host import Host
+from components.dns.dns import DNS, SCRIPTS, DnsArgs
+from components.host import Host, Script
 from components.site import Site
-from settings.dns import DnsSettings
+from settings.dns import WAITS, DnsSettings
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,32 @@ class NameService:
 
 def make_dns(site: Site, hosts: Mapping[str, Host], settings: DnsSettings, records: Mapping[str, str]) -> NameService:
     """The name service that `dns.provider` asks for, with `records` (name below the domain to address)."""
+    made: list[pulumi.Resource] = []
     if settings.provider == "alicloud":
-        _at_alicloud(site, settings, records)
-    if not settings.host:
-        return NameService()
-    server = hosts[settings.host]
-    dns = DNS("dns", DnsArgs(site, server, settings, records))
-    return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])
+        made = [_at_alicloud(site, settings, records)]
+    if settings.host:
+        server = hosts[settings.host]
+        dns = DNS("dns", DnsArgs(site, server, settings, records))
+        return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])
+    wait = WAITS[settings.provider] if settings.wait is None else settings.wait
+    if not wait:
+        return NameService(resolvers=made)
+    names = " ".join(f"{name}.{site.names.domain}={address}" for name, address in sorted(records.items()))
+    return NameService(
+        resolvers=[
+            host.run(
+                f"dns-names-{host.name}",
+                Script(SCRIPTS / "names.sh"),
+                parent=host,
+                variables={"NAMES": names, "WAIT": str(wait)},
+                depends_on=made,
+            )
+            for host in hosts.values()
+        ]
+    )
 
 
-def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) -> None:
+def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) -> pulumi.Resource:
     # Only stacks that have their names there pay for the import (a second).
     from components.dns.alicloud.account import AccountError
     from components.dns.alicloud.alicloud_dns import AlicloudDNS, AlicloudDnsArgs
@@ -53,7 +69,7 @@ def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) 
     if seen.problems:
         lines = [f"{each.found}: expected {each.expected}; {each.fix}" for each in seen.problems]
         raise pulumi.RunError("\n".join([f"the zone {seen.zone} at Alibaba Cloud:", *lines]))
-    AlicloudDNS(
+    return AlicloudDNS(
         "dns-alicloud",
         AlicloudDnsArgs(
             seen.zone,

@@ -245,3 +245,16 @@ def test_a_wait_ends_with_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> No
         asyncio.run(answers.wait(["ns1"], NAMES, seconds=0))
     assert "ns1 says 10.9.9.9 for docker.devops.example.com, not 10.0.0.12, and 1 more" in str(caught.value)
     assert "dig @ns1" in str(caught.value)
+
+
+@pytest.mark.parametrize(("wait", "waits"), [(None, "60"), (5, "5"), (0, None)])
+def test_each_machine_waits_until_it_finds_the_names(
+    cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, wait: int | None, waits: str | None
+) -> None:
+    finds(monkeypatch, [])
+    recorder = run_with(cloud | {"dns": cloud["dns"] | ({} if wait is None else {"wait": wait})}, ["dns"])
+    waiting = [each for each in recorder.everything if each.name == "dns-names-registry"]
+    assert bool(waiting) is (waits is not None)
+    for each in waiting:
+        assert f"WAIT={waits}" in each.inputs["create"]
+        assert "docker.devops.example.com=192.168.80.112" in each.inputs["create"]
