@@ -15,6 +15,12 @@ def machine(tmp_path: Path) -> Engine:
     return Engine(tmp_path / "machine")
 
 
+def jq_stays(machine: Engine) -> None:
+    """jq came with the stack, and apt cannot remove it: a removal ends there."""
+    machine.put("state/packages/docker-options", "jq\n")
+    machine.fake("apt-get", 'case "$*" in *--simulate*) ;; *purge*jq*) exit 1 ;; esac')
+
+
 def nuking(machine: Engine, more: str = "") -> str:
     """apt as Debian's docker.io is: a purge takes all of /var/lib/docker (nuke-graph-directory.sh)."""
     root = machine.root
@@ -38,12 +44,12 @@ def nuking(machine: Engine, more: str = "") -> str:
 def of_the_stack(machine: Engine) -> str:
     """A machine where the stack brought the engine (Debian 13: and docker-cli); the user has a volume there.
 
-    Then somebody's `apt-get remove docker-cli`, which docker.io only recommends."""
+    Then somebody's `apt-get remove docker-cli`, which docker.io only recommends.
+    """
     machine.user_has()
     machine.put("state/packages/docker", "docker.io\ndocker-cli\niptables\n")
     assert machine.install().returncode == 0
-    machine.fake("dpkg", "case $1 in --compare-versions) false ;; esac")
-    machine.fake("apt-mark", "true")
+    machine.packages_go()
     machine.put("containers", "registry\nnginx\n")
     machine.put("used-by-registry", "auto-devops\n")
     machine.put("used-by-nginx", "auto-devops\n")
@@ -84,8 +90,8 @@ def test_unseen_leaves_nothing_of_the_stack(machine: Engine) -> None:
 def test_unseen_is_not_for_an_engine_that_a_killed_run_brought(machine: Engine) -> None:
     """The first run ended between docker.io and docker-cli (Debian 13), the second could not have docker-cli.
 
-    Data that the
-    user had adopted, and that docker.io's purge takes, stays."""
+    Data that the user had adopted, and that docker.io's purge takes, stays.
+    """
     machine.put("installed", "docker.io\njq\niptables\n")
     machine.put("active", "")
     machine.put("state/packages/docker", "docker.io\niptables\n")
@@ -95,8 +101,7 @@ def test_unseen_is_not_for_an_engine_that_a_killed_run_brought(machine: Engine) 
         "enabled=no\nactive=no\n",
     )
     adopted = machine.put("var/lib/docker/volumes/theirs/_data/x", "precious")
-    machine.fake("dpkg", "case $1 in --compare-versions) false ;; esac")
-    machine.fake("apt-mark", "true")
+    machine.packages_go()
     (machine.root / "bin/docker").unlink()
     machine.fake("apt-cache", "echo docker-cli - Linux container runtime")
     machine.fake("apt-get", nuking(machine, "*docker-cli*) exit 1 ;;"))
@@ -126,12 +131,10 @@ def test_a_removal_that_goes_on_does_not_stop_somebodys_containers(machine: Engi
     """The first destroy ended in the packages; by then the engine runs by its own file again."""
     machine.user_has("docker.io")
     assert machine.install().returncode == 0
-    machine.put("state/packages/docker-options", "jq\n")
     machine.put("running", "theirs\n")
     # As the first removal leaves it, which holds the containers: program and drop-in gone, the engine on its own.
-    machine.fake("apt-mark", "true")
-    machine.fake("dpkg", "case $1 in --compare-versions) false ;; esac")
-    machine.fake("apt-get", 'case "$*" in *--simulate*) ;; *purge*jq*) exit 1 ;; esac')
+    machine.packages_go()
+    jq_stays(machine)
     # That SIGHUP does what it should (see `reloading` in test_docker_engine.py) is not what is looked at here.
     live = machine.root / "usr/local/sbin/auto-devops-docker-live-restore"
     live.write_text(
@@ -152,12 +155,10 @@ esac
     assert machine.read("running") == "theirs\n", "the second destroy stopped somebody's containers"
 
 
-def interrupted(machine: Engine, **user: object) -> None:
+def interrupted(machine: Engine) -> None:
     """up, and a destroy that ended at jq."""
-    machine.fake("apt-mark", "true")
-    machine.fake("dpkg", "case $1 in --compare-versions) false ;; esac")
-    machine.put("state/packages/docker-options", "jq\n")
-    machine.fake("apt-get", 'case "$*" in *--simulate*) ;; *purge*jq*) exit 1 ;; esac')
+    machine.packages_go()
+    jq_stays(machine)
     assert machine.step("remove", BEGUN="yes").returncode == 1
     machine.fake("apt-get", "true")
     (machine.root / "bin/dpkg").unlink()
@@ -195,8 +196,7 @@ def came_with_us(machine: Engine) -> None:
     assert machine.install().returncode == 0
     machine.put("state/docker-before", "ip_forward=1\nforward_policy=ACCEPT\ngroup=no\nkey=no\ndirectories=''\n")
     machine.fake("apt-get", nuking(machine))
-    machine.fake("apt-mark", "true")
-    machine.fake("dpkg", "case $1 in --compare-versions) false ;; esac")
+    machine.packages_go()
 
 
 def test_a_note_of_a_removal_that_was_given_up(machine: Engine) -> None:
@@ -291,8 +291,7 @@ def test_an_engine_that_was_left_runs_on_when_the_removal_goes_on(machine: Engin
         assert machine.install(BEGUN="yes").returncode == 0
     else:
         machine.put("volumes", "theirs\n")
-    machine.put("state/packages/docker-options", "jq\n")
-    machine.fake("apt-get", 'case "$*" in *--simulate*) ;; *purge*jq*) exit 1 ;; esac')
+    jq_stays(machine)
     assert machine.step("remove", BEGUN="yes").returncode == 1
     machine.fake("apt-get", "true")
     done = machine.step("remove", BEGUN="yes")

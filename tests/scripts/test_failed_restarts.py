@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.scripts.gitlab.server import SCRIPTS as GITLAB
+from tests.scripts.gitlab import server
 from tests.scripts.kubernetes.test_give_back import SCRIPTS as K8S
 from tests.scripts.kubernetes.test_give_back import Node
-from tests.scripts.machine import ROOT
 from tests.scripts.rooted import Rooted
-from tests.scripts.test_interruptions import DNS, RESOLVER, asking, machine  # noqa: F401
+from tests.scripts.test_name_service import RESOLVER, asking, machine  # noqa: F401
+from tests.scripts.test_name_service import SCRIPTS as DNS
+from tests.scripts.test_somebodys_things import OURS, RUNNER, THEIRS, runner_beside_theirs
 from tests.scripts.test_sshd import WITH_INCLUDE, Sshd, host_key, sshd  # noqa: F401
-
-RUNNER = ROOT / "components/gitlab_runner/scripts"
 
 
 def test_an_adopted_directorys_own_key_is_kept(machine: Rooted) -> None:  # noqa: F811
     """The platform's own GitLab was in A; gitlab.dataDirectory then names B, somebody's, which is adopted."""
-    machine.fake("docker", "true")
     a, b = machine.root / "srv/gitlab", machine.root / "srv/theirs"
     key = machine.write("srv/theirs/config/ssl/gitlab.devops.example.com.key", "their private key", 0o600)
     machine.write("srv/theirs/data/postgresql/x", "theirs")
-    variables = {"NAME": "gitlab.devops.example.com", "ADDRESS": "192.0.2.1", "KEEP_DATA": "false", "ADOPT": str(b)}
-    machine.files(
-        {name: name for name in ("certificate.pem", "key.pem", "ca.pem")}
-        | {"gitlab.sh": machine.moved(GITLAB / "gitlab.sh")}
-    )
     for data in (a, b):
-        for step in ("data", "certificates"):
-            done = machine.step(GITLAB / f"{step}.sh", DATA=str(data), BEGUN="yes", **variables)
-            assert done.returncode == 0, done.stderr
-    for step in ("certificates-remove", "data-remove"):
-        done = machine.step(GITLAB / f"{step}.sh", DATA=str(b), BEGUN="yes", **variables)
-        assert done.returncode == 0, done.stderr
+        server.run(machine, data, server.INSTALL, ADOPT=str(b))
+    server.run(machine, b, server.REMOVE, ADOPT=str(b))
     assert key.exists() and key.read_text() == "their private key"
 
 
@@ -48,22 +37,10 @@ def test_destroy_where_networkmanager_went(asking: Rooted) -> None:  # noqa: F81
 
 def test_registrations_that_an_interrupted_96f174e_took_for_its_own(machine: Rooted) -> None:  # noqa: F811
     """There, run 1 ended before config.toml and run 2 wrote the adopted user's registrations into gitlab-runner-ids."""
-    theirs = '[[runners]]\n  token = "glrt-theirsxxxxxxxx"\n'
     machine.write("var/lib/auto-devops/gitlab-runner-ids", "ourownxxx\ntheirsxxx\n")
-    machine.write(f"var/lib/auto-devops/before{machine.root}/srv/gitlab-runner/config.toml", theirs)
-    machine.write("srv/gitlab-runner/config.toml", '  token = "glrt-ourownxxxxxx"\n', 0o600)
-    machine.files(
-        dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem", "volumes"), "")
-        | {"config.toml": '  token = "glrt-ourownxxxxxx"\n'}
-    )
-    machine.fake(
-        "docker",
-        """case "$*" in
-    "volume ls --filter label="*) echo "theirsxxx runner-theirs-cache" ;;
-    "ps --all --quiet --filter "*=theirsxxx) echo their-job ;;
-    esac""",
-    )
-    machine.fake("dockerd", "true")
+    machine.write(f"var/lib/auto-devops/before{machine.root}/srv/gitlab-runner/config.toml", THEIRS)
+    machine.write("srv/gitlab-runner/config.toml", OURS, 0o600)
+    runner_beside_theirs(machine)
     adopt = {"ADOPT": f"{machine.root}/srv/gitlab-runner"}
     done = machine.step(RUNNER / "configure.sh", BEGUN="yes", **adopt)
     assert done.returncode == 0, done.stderr

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from components.host.shell import UNPACK_AND_RUN, Script, bundle
-from tests.scripts.machine import ROOT
 from tests.scripts.rooted import Rooted
+from tests.scripts.test_name_service import RESOLVER, asking  # noqa: F401
+from tests.scripts.test_name_service import SCRIPTS as DNS
 from tests.scripts.test_run_script import Runs, leave
 from tests.scripts.test_sshd import Sshd, host_key  # noqa: F401
-
-DNS = ROOT / "components/dns/scripts"
-RESOLVER = {"HOST_NAME": "k8s", "SERVER": "10.0.0.11", "DOMAIN": "devops.example.com"}
 
 
 @pytest.fixture
@@ -99,16 +97,8 @@ def machine(tmp_path: Path) -> Rooted:
     return Rooted(tmp_path / "machine")
 
 
-@pytest.fixture
-def asking(machine: Rooted) -> Rooted:
-    machine.write("etc/resolv.conf", "nameserver 192.0.2.1\n")
-    machine.write("proc/self/mountinfo", "")
-    machine.fake("getent", "echo 10.0.0.11")
-    return machine
-
-
 @pytest.mark.parametrize(("unit", "verb"), [("systemd-resolved", "restart"), ("NetworkManager", "reload")])
-def test_an_installation_that_was_ended_before_it_was_read_goes_on(asking: Rooted, unit: str, verb: str) -> None:
+def test_an_installation_that_was_ended_before_it_was_read_goes_on(asking: Rooted, unit: str, verb: str) -> None:  # noqa: F811
     """NetworkManager went on writing resolv.conf."""
     systemctl = f'case "$*" in *is-active*{unit}*) true ;; *is-active*) false ;; esac'
     asking.fake("systemctl", f'case "$*" in "{verb} {unit}") exit 1 ;; esac\n{systemctl}')

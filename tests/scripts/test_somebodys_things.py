@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.gitlab.server import SCRIPTS as GITLAB
+from tests.scripts.gitlab import server
 from tests.scripts.kubernetes.test_give_back import Node
 from tests.scripts.machine import ROOT, remembered
 from tests.scripts.rooted import Rooted
 
 RUNNER = ROOT / "components/gitlab_runner/scripts"
+OURS = '  token = "glrt-ourownxxxxxx"\n'
 THEIRS = '[[runners]]\n  token = "glrt-theirsxxxxxxxx"\n'
 
 
@@ -20,13 +21,9 @@ def machine(tmp_path: Path) -> Rooted:
     return Rooted(tmp_path / "machine")
 
 
-def test_registrations_of_an_adopted_runner_are_not_ours(machine: Rooted) -> None:
-    """The first run ended before it placed config.toml; the next takes the user's for its own, and their volumes."""
-    machine.write("srv/gitlab-runner/config.toml", THEIRS)
-    machine.files(
-        dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem", "volumes"), "")
-        | {"config.toml": '  token = "glrt-ourownxxxxxx"\n'}
-    )
+def runner_beside_theirs(machine: Rooted) -> None:
+    """The runner's files, and an engine in which somebody else's runner has a cache and a job."""
+    machine.files(dict.fromkeys(("ca.crt", "ca.pem", "cert.pem", "key.pem", "volumes"), "") | {"config.toml": OURS})
     machine.fake(
         "docker",
         """case "$*" in
@@ -35,6 +32,12 @@ def test_registrations_of_an_adopted_runner_are_not_ours(machine: Rooted) -> Non
     esac""",
     )
     machine.fake("dockerd", "true")
+
+
+def test_registrations_of_an_adopted_runner_are_not_ours(machine: Rooted) -> None:
+    """The first run ended before it placed config.toml; the next takes the user's for its own, and their volumes."""
+    machine.write("srv/gitlab-runner/config.toml", THEIRS)
+    runner_beside_theirs(machine)
     machine.fake(
         "install",
         'case "$*" in *ca.crt*) echo "no space left on device" >&2; exit 1 ;; esac\n'
@@ -51,44 +54,24 @@ def test_registrations_of_an_adopted_runner_are_not_ours(machine: Rooted) -> Non
     assert (machine.root / "srv/gitlab-runner/config.toml").read_text() == THEIRS
 
 
-def test_gitlabs_data_in_another_directory(machine: Rooted) -> None:
-    """Moved as data.sh says (cp -a, mv to .old); at the end nothing of the stack's own is remembered any more."""
-    machine.fake("docker", "true")
-    variables = {"NAME": "gitlab.devops.example.com", "ADDRESS": "192.0.2.1", "KEEP_DATA": "false"}
-    machine.files(
-        {name: name for name in ("certificate.pem", "key.pem", "ca.pem")}
-        | {"gitlab.sh": machine.moved(GITLAB / "gitlab.sh")}
-    )
+def moved(machine: Rooted, keep_data: str) -> Path:
+    """GitLab's data in another directory than at first, moved as data.sh says; then the stack goes. That directory."""
     old, new = machine.root / "srv/gitlab", machine.root / "srv/other"
-    for data in (old, new):
-        for step in ("data", "certificates"):
-            done = machine.step(GITLAB / f"{step}.sh", DATA=str(data), BEGUN="yes", **variables)
-            assert done.returncode == 0, done.stderr
-        if data == old:
-            old.rename(new)
-    for step in ("certificates-remove", "data-remove"):
-        done = machine.step(GITLAB / f"{step}.sh", DATA=str(new), BEGUN="yes", **variables)
-        assert done.returncode == 0, done.stderr
+    server.run(machine, old, server.INSTALL, KEEP_DATA=keep_data)
+    old.rename(new)
+    server.run(machine, new, [*server.INSTALL, *server.REMOVE], KEEP_DATA=keep_data)
+    return new
+
+
+def test_gitlabs_data_in_another_directory(machine: Rooted) -> None:
+    """At the end nothing of the stack's own is remembered any more."""
+    moved(machine, "false")
     assert remembered(machine.state) == []
 
 
 def test_gitlabs_own_key_is_not_taken_for_somebodys(machine: Rooted) -> None:
-    """With gitlab.keepData the stack's former key comes back as if it were the user's."""
-    machine.fake("docker", "true")
-    variables = {"NAME": "gitlab.devops.example.com", "ADDRESS": "192.0.2.1", "KEEP_DATA": "true"}
-    machine.files(
-        {name: name for name in ("certificate.pem", "key.pem", "ca.pem")}
-        | {"gitlab.sh": machine.moved(GITLAB / "gitlab.sh")}
-    )
-    old, new = machine.root / "srv/gitlab", machine.root / "srv/other"
-    for data in (old, new):
-        for step in ("data", "certificates"):
-            assert machine.step(GITLAB / f"{step}.sh", DATA=str(data), BEGUN="yes", **variables).returncode == 0
-        if data == old:
-            old.rename(new)
-    for step in ("certificates-remove", "data-remove"):
-        assert machine.step(GITLAB / f"{step}.sh", DATA=str(new), BEGUN="yes", **variables).returncode == 0
-    assert not (new / "config/ssl/gitlab.devops.example.com.key").exists()
+    """With gitlab.keepData the stack's former key came back as if it were the user's."""
+    assert not (moved(machine, "true") / "config/ssl/gitlab.devops.example.com.key").exists()
 
 
 def test_a_containerd_that_did_not_run_does_not_run_again(tmp_path: Path) -> None:
