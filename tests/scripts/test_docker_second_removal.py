@@ -74,6 +74,19 @@ def test_destroy_after_an_up_that_gave_a_removal_up_and_failed(machine: Engine) 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("before", "kept"), [("no", "docker.io"), ("yes", "docker.io configured")])
+def test_docker_io_comes_back_after_a_removal_that_ended_before_the_purge(
+    machine: Engine, before: str, kept: str
+) -> None:
+    """It came without configuration, the removal left one, up: the next destroy left it `rc`."""
+    machine.user_has()
+    machine.put("state/packages/docker", "docker.io configured\niptables auto\n")
+    machine.put("state/docker-going", f"configured={before} containerd=no root=/var/lib/docker\n")
+    done = machine.install(BEGUN="yes")
+    assert done.returncode == 0, done.stderr
+    assert machine.read("state/packages/docker") == f"{kept}\niptables auto\n"
+
+
 def test_that_destroy_takes_the_data(machine: Engine) -> None:
     """The same, were the unit no matter: what the first destroy would have taken stays."""
     interrupted_after_the_packages(machine)

@@ -64,7 +64,13 @@ if ! command -v docker >/dev/null && [ -n "$(apt-cache search --names-only '^doc
   install_packages docker docker-cli
 fi
 need_docker up
-# A removal that was begun is given up.
+# A removal that was begun is given up. The configuration that it left of docker.io is none of before us then.
+came_unconfigured() {
+  local list="$STATE/packages/docker"
+  sed '/^docker\.io /s/ configured$//' "$list" >"$list.new"
+  mv "$list.new" "$list"
+}
+if grep -qs '^configured=no ' "$STATE/docker-going" && came_with_us docker docker.io; then with_lists came_unconfigured; fi
 rm -f "$STATE/docker-going"
 # What is in an engine that was here, which the check could not ask before.
 if [ -e "$unseen" ]; then
