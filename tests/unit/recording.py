@@ -64,6 +64,8 @@ class Provider(Mocks):
             case "command:remote:Command":
                 outputs |= {"stdout": f"printed-by {args.name}", "stderr": ""}
             case "gitlab:index/group:Group" | "gitlab:index/project:Project":
+                if args.typ.endswith("Project"):
+                    outputs |= {"httpUrlToRepo": f"https-of {args.name}", "sshUrlToRepo": f"ssh-of {args.name}"}
                 # GitLab's are numbers.
                 return str(number(args.name)), outputs
             case "gitlab:index/userRunner:UserRunner":

@@ -1,0 +1,48 @@
+"""What a reader of another stack's outputs is told when it cannot have one.
+
+Owns the sentences, which both readers have: each names the stack and the output, says why, and what to do about it.
+`stack` is the stack's name; the TypeScript reader is made with that of a variable.
+"""
+
+from __future__ import annotations
+
+from .model import Described
+
+
+def missing(stack: str, output: Described) -> str:
+    """A stack has outputs, but not this one."""
+    told = f"Stack '{stack}' has no output '{output.name}': it is there since version {output.since} of auto-devops"
+    up = f"`pulumi up --stack {stack}`"
+    if not output.needs:
+        return f"{told}. Run {up} in a directory of auto-devops that has this version or a newer one."
+    what, setting = output.needs
+    return (
+        f"{told}, in stacks with {what}. In the directory of auto-devops, set {setting} (`pulumi config set "
+        f"--stack {stack} --path auto-devops:{setting} MACHINE`) and run {up}; or do without it here."
+    )
+
+
+def empty(stack: str, output: Described) -> str:
+    """A stack has no outputs at all."""
+    return (
+        f"Stack '{stack}' has no output '{output.name}', nor any other: it is not made yet, or is destroyed. "
+        f"Run `pulumi up --stack {stack}` in the directory of auto-devops; or is another stack meant?"
+    )
+
+
+def encrypted(stack: str, output: Described) -> str:
+    """A secret could not be decrypted."""
+    return (
+        f"Output '{output.name}' of stack '{stack}' is a secret that cannot be decrypted here. If that stack has a "
+        "passphrase, PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) has to be the same: give it to this "
+        "stack by `pulumi stack change-secrets-provider passphrase`, and set it. If it has a key in a cloud, log in "
+        "there as somebody who may decrypt with it."
+    )
+
+
+def unexpected(stack: str, output: Described, found: str) -> str:
+    """A value is not of its type; `found` says where and why, without the value."""
+    return (
+        f"Output '{output.name}' of stack '{stack}' is not what it should be: {found}. Another version of auto-devops "
+        f"made that stack: run `pulumi up --stack {stack}` with this reader's version, or take the reader of that one."
+    )
