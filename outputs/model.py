@@ -13,7 +13,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar, Never, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -44,6 +44,10 @@ class Told(BaseModel):
         frozen=True,
         hide_input_in_errors=True,
     )
+
+    def __iter__(self) -> Never:
+        # `pulumi.export` would make a list of pairs of it (massage_complex in pulumi 3.259.0's runtime/stack.py).
+        raise TypeError(f"a {type(self).__name__} is no list; model_dump(by_alias=True) makes a dictionary of it")
 
 
 class DockerClient(Told):

@@ -17,8 +17,8 @@ def missing(stack: str, output: Described) -> str:
         return f"{told}. Run {up} in a directory of auto-devops that has this version or a newer one."
     what, setting = output.needs
     return (
-        f"{told}, in stacks with {what}. In the directory of auto-devops, set {setting} (`pulumi config set "
-        f"--stack {stack} --path auto-devops:{setting} MACHINE`) and run {up}; or do without it here."
+        f"{told}, in stacks with {what}. In the directory of auto-devops, set {setting} if it is not (`pulumi config "
+        f"set --stack {stack} --path auto-devops:{setting} MACHINE`), and run {up}; or do without it here."
     )
 
 
