@@ -74,16 +74,16 @@ def convert(stack: str, output: Described, value: object, *, anything: bool = Tr
     """
     if value is None:
         if not anything:
-            raise pulumi.RunError(sentences.empty(stack, output))
+            raise pulumi.RunError(sentences.empty(stack, output.name))
         # Null is not kept in a stack's state: it is as if the output were not there.
         if output.nullable:
             return None
-        raise pulumi.RunError(sentences.missing(stack, output))
+        raise pulumi.RunError(sentences.missing(stack, output.name, output.since, output.needs))
     # This is what stands for a secret that cannot be decrypted; Pulumi only says "eliding undecryptable secrets", and
     # goes on (BatchDecrypt in pulumi v3.259.0's pkg/backend/secrets.go; readStackReference in its
     # pkg/resource/deploy/builtins.go).
     if value == {} and not output.by_name:
-        raise pulumi.RunError(sentences.encrypted(stack, output))
+        raise pulumi.RunError(sentences.encrypted(stack, output.name))
     try:
         # Numbers arrive as 22.0 (protobuf knows no other); Pydantic makes an int of one that is whole.
         return TypeAdapter(output.type).validate_python(value)
@@ -92,4 +92,4 @@ def convert(stack: str, output: Described, value: object, *, anything: bool = Tr
         place = ".".join(map(str, first["loc"]))
         found = f"{place}: {first['msg']}" if place else first["msg"]
     # Outside of `except`: Pydantic's error is no part of what is told.
-    raise pulumi.RunError(sentences.unexpected(stack, output, found))
+    raise pulumi.RunError(sentences.unexpected(stack, output.name, found))

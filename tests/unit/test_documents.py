@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import yaml
 
+from outputs import sentences
+from outputs.model import PARTS
 from settings.kinds import Section
 from settings.machines import HostSettings
 from settings.projects import ProjectSettings
 from settings.sections import HOSTS, KEYS, PROJECTS, SECTIONS
 from tests.unit.program import ROOT
+from tools import document_outputs
 from tools.document_settings import document, schema
 
 
@@ -37,3 +40,23 @@ def test_configuration_schema_names_every_nested_key() -> None:
     for section, model in sections.items():
         for name, field in model.model_fields.items():
             assert (field.alias or name) in declared[section]["description"], f"{section}.{field.alias or name}"
+
+
+def test_outputs_are_documented() -> None:
+    assert (ROOT / "docs" / "outputs.md").read_text() == document_outputs.document(), (
+        "run: lab/bootstrap.sh --python tools/document_outputs.py"
+    )
+
+
+def test_the_reader_in_typescript_is_made_from_the_outputs() -> None:
+    assert (ROOT / "outputs" / "typescript" / "platform.ts").read_text() == document_outputs.reader(), (
+        "run: lab/bootstrap.sh --python tools/document_outputs.py"
+    )
+
+
+def test_the_reader_in_typescript_has_pythons_sentences() -> None:
+    """The same words, with its own variables; nothing of the text ends a template literal."""
+    text = (ROOT / "outputs" / "typescript" / "platform.ts").read_text()
+    for told in (sentences.empty, sentences.encrypted):
+        assert told("${stack}", "${output}").replace("`", "\\`") in text
+    assert text.count("pulumi.RunError(`") == 3 + len(PARTS)
