@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as found
 from selenium.webdriver.support.wait import WebDriverWait
 
+from outputs.model import OUTPUTS
 from tests.lab.driver import ADDRESSES, DOMAIN, REGISTRY, SERVERS, Lab
 
 pytestmark = pytest.mark.state("up")
@@ -139,27 +140,7 @@ def test_page_lists_and_deletes(lab: Lab, browser: webdriver.Remote) -> None:
 
 def test_outputs_are_ready_to_use(lab: Lab) -> None:
     outputs = lab.outputs()
-    assert set(outputs) == {
-        "domain",
-        "caCertificate",
-        "dnsServer",
-        "registryUrl",
-        "registryUiUrl",
-        "dockerEndpoint",
-        "dockerClient",
-        "addresses",
-        "kubeconfig",
-        "kubernetesEndpoint",
-        "kubernetesVersion",
-        "baseDomain",
-        "ingress",
-        "gitlabUrl",
-        "gitlabRegistry",
-        "gitlabSshPort",
-        "gitlabToken",
-        "projects",
-        "keptRepositories",
-    }
+    assert set(outputs) == {output.name for output in OUTPUTS.values()}, "stack dev has all that there is"
     assert outputs["addresses"] == ADDRESSES
     assert outputs["dockerEndpoint"] == f"tcp://docker.{DOMAIN}:2376"
     assert "PRIVATE KEY" in outputs["dockerClient"]["key"]
