@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from lab import (
+    alidns,
     certificates,
     charts,
     deploy_images,
@@ -34,7 +35,7 @@ from lab import (
     verify,
     workstation,
 )
-from lab.inventory import MACHINES, MIRROR, SPARES, WORKSTATION, Machine, machine
+from lab.inventory import ALIDNS, MACHINES, MIRROR, SPARES, WORKSTATION, Machine, machine
 from lab.steps import LabError, Plan, console, elapsed
 
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("pulumi", help="run pulumi on stack dev: pulumi ARGUMENT…")
     spares = commands.add_parser("spares", help="make bare machines beside the others, for tests and benchmarks")
     spares.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
+    commands.add_parser("alidns", help="Alibaba Cloud's DNS, stood in for, and the plugin that talks to it, for tests")
     discard = commands.add_parser("discard", help="throw spare machines away")
     discard.add_argument("names", nargs="+", choices=[each.name for each in SPARES])
     names = [each.name for each in (*MACHINES, *SPARES)]
@@ -128,6 +130,8 @@ def _dispatch(chosen: argparse.Namespace) -> int:
             return 0
         case "spares":
             return _spares([machine(name) for name in chosen.names])
+        case "alidns":
+            return _alidns()
         case "discard":
             plan = Plan(again=f"python -m lab discard {' '.join(chosen.names)}")
             removed = [plan.add(f"discard {n}", partial(machines.discard, machine=machine(n))) for n in chosen.names]
@@ -204,6 +208,22 @@ def _states(chosen: argparse.Namespace) -> int:
 
 def _spares(wanted: list[Machine]) -> int:
     plan = Plan(again=f"python -m lab spares {' '.join(each.name for each in wanted)}")
+    _add_spares(plan, wanted)
+    _run(plan)
+    return 0
+
+
+def _alidns() -> int:
+    plan = Plan(again="python -m lab alidns")
+    _add_spares(plan, [ALIDNS])
+    plan.add("stand-in", alidns.provide, plan.names())
+    plan.add("plugin", tools.build_alicloud)
+    plan.add("tools", tools.choose, ["plugin"])
+    _run(plan)
+    return 0
+
+
+def _add_spares(plan: Plan, wanted: list[Machine]) -> None:
     made = [
         plan.add(
             f"machine {each.name}",
@@ -213,8 +233,6 @@ def _spares(wanted: list[Machine]) -> int:
         for each in wanted
     ]
     plan.add("known hosts", machines.collect_known_hosts, made)
-    _run(plan)
-    return 0
 
 
 def _prepared(again: str, gitlab: str | None = None) -> Plan:

@@ -49,7 +49,9 @@ SERVERS_13 = {
     "k8s": Machine("k8s13", "10.77.0.44", image="resolved", release=TRIXIE),
 }
 """Debian 13 in the place of each of SERVERS: its name under `hosts` in stack dev -> the machine."""
-SPARES = (*NODES, *SERVERS_13.values())
+ALIDNS = Machine("alidns", "10.77.0.5", image="alidns")
+"""Alibaba Cloud's DNS: see alidns.py."""
+SPARES = (*NODES, *SERVERS_13.values(), ALIDNS)
 """Bare machines that `make up` leaves alone: made on demand."""
 
 

@@ -21,7 +21,7 @@ def require(stack: Stack) -> None:
     from preflight import looking, report
 
     # Printed, not logged: the engine gets logs only when the program goes on.
-    found = looking.look(stack, PATIENCE, lambda line: print(line, flush=True))
+    found = looking.look(stack, pulumi.get_stack(), PATIENCE, lambda line: print(line, flush=True))
     for finding in found:
         if finding.level == "warning":
             pulumi.log.warn(report.warning(finding))

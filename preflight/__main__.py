@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 
-from preflight import config, looking, report
+from preflight import config, looking, records, report
 
 STATUS = "exit status: 0 nothing is refused, 1 something is, 2 the settings could not be read or are wrong"
 WIDTHS = (80, 160)
@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; its exit status."""
     parser = argparse.ArgumentParser(prog="python -m preflight", description=__doc__, epilog=STATUS)
     parser.add_argument("--json", action="store_true", help="everything that was found, for programs")
+    parser.add_argument(
+        "--records", action="store_true", help="look at nothing: print the DNS records that the stack needs"
+    )
     parser.add_argument("--stack", metavar="NAME", help="the stack; by default the one that is selected")
     parser.add_argument("--config-file", metavar="FILE", help="as for pulumi: where the stack's settings are")
     parser.add_argument(
@@ -30,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     except config.NotRead as error:
         print(error, file=sys.stderr)
         return 2
-    found = looking.look(stack, chosen.wait, lambda line: print(line, file=sys.stderr, flush=True))
+    if chosen.records:
+        print(records.table(stack), "\nAs lines of a zone file:\n", records.zone_lines(stack), sep="\n")
+        return 0
+    found = looking.look(stack, name, chosen.wait, lambda line: print(line, file=sys.stderr, flush=True))
     if chosen.json:
         print(report.as_json(name, found))
     else:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import asyncssh
 
 from components.host import Check, Finding, findings
-from preflight import compare, here, plan, ssh
+from preflight import compare, here, names, plan, ssh
 from preflight.failures import NotReached
 from preflight.progress import Progress
 from settings import Stack
@@ -34,11 +34,14 @@ class _Seen:
     facts: compare.Facts | None = None
 
 
-def look(stack: Stack, patience: float, tell: Callable[[str], None]) -> list[Finding]:
-    """Everything that was found, refusals first; waits `patience` seconds for machines that are just coming up."""
+def look(stack: Stack, name: str, patience: float, tell: Callable[[str], None]) -> list[Finding]:
+    """Everything that was found for the stack of that `name`, refusals first.
+
+    Waits `patience` seconds for machines that are just coming up.
+    """
     # In a thread, as Pulumi runs the program inside a loop of its own.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        found = thread.submit(asyncio.run, _look(stack, patience, Progress(tell))).result()
+        found = thread.submit(asyncio.run, _look(stack, name, patience, Progress(tell))).result()
     return ordered(_heeded(each, stack) for each in found)
 
 
@@ -56,14 +59,16 @@ def _heeded(finding: Finding, stack: Stack) -> Finding:
     return finding
 
 
-async def _look(stack: Stack, patience: float, progress: Progress) -> list[Finding]:
+async def _look(stack: Stack, name: str, patience: float, progress: Progress) -> list[Finding]:
     async with progress.shown():
         seen = await asyncio.gather(*(_reach(each, patience, progress) for each in stack.machines.values()))
         try:
             there = {each.machine.name for each in seen if each.connection}
             checks = plan.checks(stack, there)
             answers = await asyncio.gather(
-                *(_check(each, checks[each.machine.name], progress) for each in seen), here.look(stack, there)
+                *(_check(each, checks[each.machine.name], progress) for each in seen),
+                here.look(stack, there),
+                names.look(stack, name),
             )
         finally:
             for each in seen:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
-from settings.kinds import LABEL, Address, Network, Section, text
+from settings.kinds import LABEL, Address, Network, Section, domain_of, matching, text
 from settings.machines import Hosts
 from settings.problems import Problem, Report, rejected, remove_command, set_command, shown
 
@@ -30,13 +30,45 @@ def _record(value: object) -> str:
 RecordName = Annotated[str, BeforeValidator(_record)]
 
 
+Endpoint = Annotated[str, matching(r"[a-z0-9.-]+(:\d+)?", "a host, and a port where it is not 443")]
+
+
+class AlicloudSettings(Section):
+    """The account at Alibaba Cloud, and the zone that the records are in."""
+
+    zone: Annotated[str, domain_of("dns.alicloud.zone", "a zone of the account's")] | None = Field(
+        None,
+        description="the zone there that the domain lies in; empty: the longest of the account's that it ends with",
+        examples=["example.com"],
+    )
+    add_zone: bool = Field(
+        False, description="true adds the zone to the account if it is not there; it stays when the stack goes"
+    )
+    access_key: str | None = Field(
+        None, description="the key's id; empty: ALICLOUD_ACCESS_KEY of the environment", examples=["LTAI5t..."]
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="the key's secret, as a secret; empty: ALICLOUD_SECRET_KEY of the environment"
+    )
+    endpoint: Endpoint = Field(
+        "alidns.aliyuncs.com", description="who answers for the interface", examples=["alidns.cn-hangzhou.aliyuncs.com"]
+    )
+
+
 class DnsSettings(Section):
     """Who answers for the domain."""
 
-    provider: Literal["bind9", "none"] = Field(
-        "bind9", description="bind9: an own server on one of the machines; none: someone else's server has the records"
+    provider: Literal["bind9", "alicloud", "none"] = Field(
+        "bind9",
+        description="bind9: an own server on one of the machines; alicloud: Alibaba Cloud's; "
+        "none: someone else's server has the records",
     )
-    host: str | None = Field(None, description="the machine that BIND runs on", examples=["dns"])
+    host: str | None = Field(
+        None, description="the machine that BIND runs on; with alicloud the machines then ask that", examples=["dns"]
+    )
+    alicloud: AlicloudSettings = Field(
+        default_factory=lambda: AlicloudSettings.model_validate({}), description="with dns.provider alicloud"
+    )
     forwarders: list[Address] = Field(
         default_factory=list,
         description="who is asked for all other names; empty: the resolvers that the machine had",
@@ -50,13 +82,40 @@ class DnsSettings(Section):
     validate_dnssec: bool = Field(
         True, description="false where the forwarders strip signatures, as in many closed networks", examples=["false"]
     )
-    ttl: int = Field(300, ge=10, le=86400, description="how many seconds others may cache a record", examples=[300])
+    ttl: int | None = Field(
+        None,
+        ge=10,
+        le=86400,
+        description="how many seconds others may cache a record; empty: 300; with alicloud 600, or what the zone has",
+        examples=[300],
+    )
+    wait: int | None = Field(
+        None,
+        ge=0,
+        le=3600,
+        description="how many seconds each machine waits until it resolves names that somebody else answers for; "
+        "0: not at all; empty: with alicloud a minute more than resolvers may remember another answer, with none 0",
+        examples=[60],
+    )
     records: dict[RecordName, Address] = Field(
         default_factory=dict, description="further names below the domain and their addresses"
     )
 
 
-def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
+TTLS = {"bind9": 300, "alicloud": 600, "none": 300}
+"""Seconds, by provider, where the settings say nothing. Alibaba Cloud's free zones take no less (QuotaExceeded.TTL)."""
+
+
+MINUTE = 60
+"""Seconds that each machine waits, beside the TTL, until it finds what Alibaba Cloud's servers answer already."""
+
+
+def asked_for(name: str) -> str:
+    """What a resolver is asked for `name`: for `*` a label that no other record has (`any` may be the user's)."""
+    return name.replace("*", "auto-devops-any", 1)
+
+
+def check(dns: DnsSettings, domain: str | None, hosts: Hosts, report: Report) -> None:
     """BIND has a machine where it is asked for, does not ask itself, and no record hides one of the platform's."""
     if dns.provider == "bind9" and dns.host is None:
         names = ", ".join(sorted(hosts)) or "none yet"
@@ -65,6 +124,19 @@ def check(dns: DnsSettings, hosts: Hosts, report: Report) -> None:
     if dns.provider == "none" and dns.host is not None:
         expected = "nothing: with dns.provider none, no machine runs BIND"
         report(Problem("dns.host", shown(dns.host), expected, remove_command("dns.host")))
+    if dns.provider != "alicloud" and dns.alicloud.model_fields_set:
+        expected = f"nothing: dns.provider is {dns.provider}"
+        report(Problem("dns.alicloud", "settings of an account", expected, remove_command("dns.alicloud")))
+    zone = dns.alicloud.zone
+    if zone and domain and domain != zone and not domain.endswith(f".{zone}"):
+        expected = f"a zone that {domain} lies in"
+        report(Problem("dns.alicloud.zone", shown(zone), expected, remove_command("dns.alicloud.zone")))
+    if dns.alicloud.access_key and not dns.alicloud.secret_key:
+        key = "dns.alicloud.secretKey"
+        report(Problem(key, "nothing", "the secret of dns.alicloud.accessKey", set_command(key, secret=True)))
+    if dns.alicloud.secret_key and not dns.alicloud.access_key:
+        key = "dns.alicloud.accessKey"
+        report(Problem(key, "nothing", "the id of the key whose secret dns.alicloud.secretKey is", set_command(key)))
     server = hosts.get(dns.host) if dns.host else None
     for index, forwarder in enumerate(dns.forwarders):
         if server and forwarder == server.address:

@@ -62,28 +62,33 @@ def _adoptable(value: object) -> str:
     return KUBERNETES_FILES if value == KUBERNETES_FILES else _directory(value)
 
 
-def _domain(value: object) -> str:
-    domain = text(value)
-    if not domain:
-        raise rejected("the platform's own DNS domain, such as devops.example.com")
-    if not domain.isascii() or domain != domain.lower():
-        raise rejected("lower-case ASCII letters, digits and hyphens", set_command("domain", domain.lower()))
-    labels = domain.split(".")
-    if labels[-1] == "local":
-        raise rejected(
-            "a domain outside .local, which multicast DNS answers on many machines",
-            set_command("domain", "devops.example.com"),
-        )
-    if domain.endswith("."):
-        raise rejected("a domain without the final dot", set_command("domain", domain.rstrip(".")))
-    if (
-        len(labels) < 2
-        or len(domain) > DOMAIN_LIMIT
-        or not all(LABEL.fullmatch(label) for label in labels)
-        or labels[-1].isdigit()
-    ):
-        raise rejected("a DNS domain of at least two labels, such as devops.example.com")
-    return domain
+def domain_of(key: str, whose: str) -> BeforeValidator:
+    """A validator of DNS domains: `key` is the setting that has it, and `whose` says what it is one of."""
+
+    def validate(value: object) -> str:
+        domain = text(value)
+        if not domain:
+            raise rejected(f"{whose}, such as devops.example.com")
+        if not domain.isascii() or domain != domain.lower():
+            raise rejected("lower-case ASCII letters, digits and hyphens", set_command(key, domain.lower().rstrip(".")))
+        labels = domain.split(".")
+        if labels[-1] == "local":
+            raise rejected(
+                "a domain outside .local, which multicast DNS answers on many machines",
+                set_command(key, "devops.example.com"),
+            )
+        if domain.endswith("."):
+            raise rejected("a domain without the final dot", set_command(key, domain.rstrip(".")))
+        if (
+            len(labels) < 2
+            or len(domain) > DOMAIN_LIMIT
+            or not all(LABEL.fullmatch(label) for label in labels)
+            or labels[-1].isdigit()
+        ):
+            raise rejected("a DNS domain of at least two labels, such as devops.example.com")
+        return domain
+
+    return BeforeValidator(validate)
 
 
 def _address(value: object) -> str:
@@ -113,7 +118,7 @@ def _path(value: object) -> Path:
     return Path(text(value)).expanduser().absolute()
 
 
-Domain = Annotated[str, BeforeValidator(_domain)]
+Domain = Annotated[str, domain_of("domain", "the platform's own DNS domain")]
 Address = Annotated[str, BeforeValidator(_address)]
 Network = Annotated[str, BeforeValidator(_network)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]

@@ -91,7 +91,7 @@ def parse(
     partial = sections.read(config, secret_keys, report)
     machines.check(partial.hosts, report)
     if partial.dns:
-        dns.check(partial.dns, partial.hosts, report)
+        dns.check(partial.dns, partial.domain, partial.hosts, report)
     if partial.kubernetes:
         kubernetes.check(partial.kubernetes, partial.hosts, report)
     if partial.gitlab and partial.gitlab.host and partial.ssh:

@@ -11,7 +11,7 @@ import pulumi
 from components.dns.zone import options, zone, zones
 from components.host import Check, Host, Script
 from components.site import Site
-from settings.dns import DnsSettings
+from settings.dns import TTLS, DnsSettings
 from settings.machines import Machine
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -69,7 +69,7 @@ class DNS(pulumi.ComponentResource):
             parent=self,
             variables=_zone(args.host.name, address, self._domain),
             files={
-                "zone": zone(self._domain, address, args.records, settings.ttl),
+                "zone": zone(self._domain, address, args.records, settings.ttl or TTLS["bind9"]),
                 "named.conf.zones": zones(self._domain),
                 "named.conf.options": options(
                     address,

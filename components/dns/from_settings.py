@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.dns.dns import DNS, DnsArgs
-from components.host import Host
+from components.dns.dns import DNS, SCRIPTS, DnsArgs
+from components.host import Host, Script
 from components.site import Site
-from settings.dns import DnsSettings
+from settings.dns import MINUTE, DnsSettings
+
+if TYPE_CHECKING:
+    from components.dns.alicloud.alicloud_dns import AlicloudDNS
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,56 @@ class NameService:
 
 def make_dns(site: Site, hosts: Mapping[str, Host], settings: DnsSettings, records: Mapping[str, str]) -> NameService:
     """The name service that `dns.provider` asks for, with `records` (name below the domain to address)."""
-    if settings.provider != "bind9" or not settings.host:
-        return NameService()
-    server = hosts[settings.host]
-    dns = DNS("dns", DnsArgs(site, server, settings, records))
-    return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])
+    cloud = _at_alicloud(site, settings, records) if settings.provider == "alicloud" else None
+    if settings.host:
+        server = hosts[settings.host]
+        dns = DNS("dns", DnsArgs(site, server, settings, records))
+        return NameService(dns.server, server.address, [dns.resolve_for(host) for host in hosts.values()])
+    wait = (cloud.ttl + MINUTE if cloud else 0) if settings.wait is None else settings.wait
+    if not wait:
+        return NameService(resolvers=[cloud] if cloud else [])
+    names = " ".join(f"{name}.{site.names.domain}={address}" for name, address in sorted(records.items()))
+    # Not before: a resolver that asks too early remembers that there is no such name.
+    known = cloud.answers.apply(lambda _: names) if cloud else names
+    return NameService(
+        resolvers=[
+            host.run(
+                f"dns-names-{host.name}",
+                Script(SCRIPTS / "names.sh"),
+                parent=host,
+                variables={"NAMES": known, "WAIT": str(wait)},
+            )
+            for host in hosts.values()
+        ]
+    )
+
+
+def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) -> AlicloudDNS:
+    # Only stacks that have their names there pay for the import (a second).
+    from components.dns.alicloud.account import AccountError
+    from components.dns.alicloud.alicloud_dns import AlicloudDNS, AlicloudDnsArgs
+    from components.dns.alicloud.look import look
+
+    try:
+        seen = look(settings, site.names.domain, records, pulumi.get_stack(), os.environ)
+    except AccountError as error:
+        raise pulumi.RunError(
+            f"dns.provider alicloud: {error.found}\n  expected {error.expected}\n  fix: {error.fix}"
+        ) from error
+    if seen.problems:
+        lines = [f"{each.found}: expected {each.expected}; {each.fix}" for each in seen.problems]
+        raise pulumi.RunError("\n".join([f"the zone {seen.zone} at Alibaba Cloud:", *lines]))
+    return AlicloudDNS(
+        "dns-alicloud",
+        AlicloudDnsArgs(
+            seen.zone,
+            settings.alicloud,
+            seen.decision,
+            seen.marks,
+            seen.remark,
+            seen.ttl,
+            seen.servers,
+            seen.adds,
+            {f"{name}.{site.names.domain}": address for name, address in records.items()} if settings.wait != 0 else {},
+        ),
+    )

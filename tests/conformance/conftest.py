@@ -18,7 +18,10 @@ Start = Callable[[Program], Stack]
 def plugins(provider: str) -> dict[str, Path]:
     """The plugins of a provider's that there are, by what they are."""
     found = {"stand-in": paths.PLUGINS / f"pulumi-resource-{provider}"}
-    if (official := tools.provider(provider)).installed:
+    if provider == tools.ALICLOUD:
+        # Upstream's own code; what is stood in for is the service.
+        found = {"upstream's": tools.provider(provider).path}
+    elif (official := tools.provider(provider)).installed:
         found["official"] = official.path
     return found
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,15 @@ class Lab:
     """Called before a failing test's settings are taken back: the machines are as the failure left them."""
     outside_before: dict[str, list[str]] | None = field(default=None, repr=False)
     """What this machine, which carries the lab, was like before; None where a lab was there when the session began."""
+    within: tuple[str, ...] = ()
+    """The command that runs pulumi and the lab's commands, where it is not this process: see `asking`."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What those have in their environment beside this process's."""
 
     def lab(self, *arguments: str, timeout: int = 1800) -> Result:
         """One of the lab's own commands."""
-        return run([sys.executable, "-m", "lab", *arguments], timeout=timeout)
+        words = [*self.within, sys.executable, "-m", "lab", *arguments]
+        return run(words, timeout=timeout, env=self.environment)
 
     def on(self, machine: str, line: str) -> Result:
         """A shell line on a machine, as its root: what `make shell` does, without starting Python each time."""
@@ -114,7 +119,8 @@ class Lab:
 
     def pulumi(self, *arguments: str) -> Result:
         """`pulumi` on stack dev."""
-        return run(stack.command(arguments), env=stack.environment(), timeout=1800)
+        words = [*self.within, *stack.command(arguments)]
+        return run(words, env={**stack.environment(), **self.environment}, timeout=1800)
 
     def interrupted(self, when: Callable[[str], bool]) -> None:
         """`pulumi up`, ended as a power cut of the workstation ends it once `when` holds for what it has printed last.
@@ -122,9 +128,9 @@ class Lab:
         Neither Pulumi nor its plugins can say goodbye; left alone, those notice it within minutes.
         """
         run = subprocess.Popen(
-            stack.command(["up", "--yes", "--skip-preview"]),
+            [*self.within, *stack.command(["up", "--yes", "--skip-preview"])],
             cwd=ROOT,
-            env={**os.environ, **stack.environment()},
+            env={**os.environ, **stack.environment(), **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -132,12 +138,26 @@ class Lab:
         )
         assert run.stdout is not None
         met = any(when(line) for line in run.stdout)
-        for pid in (run.pid, *tools.processes()):
+        # First who may be starting another just now.
+        run.kill()
+        run.wait()
+        for pid in tools.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        run.wait()
         assert met, "the run ended before that"
         eventually("the end of pulumi's plugins", lambda: not tools.processes(), 10)
+
+    def asking(self, server: str, environment: Mapping[str, str]) -> Lab:
+        """The same lab, but its commands ask that name server, in place of this computer's, and have that environment.
+
+        Nobody else here does: they have a /etc/resolv.conf of their own, in a mount namespace.
+        """
+        file = paths.LAB / "tests/resolv.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"nameserver {server}\n")
+        line = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        within = ("unshare", "--mount", "--propagation", "private", "sh", "-c", line, str(file))
+        return replace(self, within=within, environment=environment)
 
     def up(self) -> Result:
         """`pulumi up`, whatever comes of it."""

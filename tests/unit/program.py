@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import gc
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 import pytest
@@ -24,6 +25,7 @@ from settings import Stack
 from settings.load import load
 from tests.unit import recording
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 _LOOK = looking.look
 TODAY = datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC)
@@ -178,7 +180,7 @@ def run_with(
         patch.setattr(gc, "set_threshold", lambda *_: None)
         # The program looks at its machines first, and there are none; a test may have a look of its own.
         if looking.look is _LOOK:
-            patch.setattr(looking, "look", lambda stack, patience, tell: [])
+            patch.setattr(looking, "look", lambda stack, name, patience, tell: [])
         program()
     return recorder
 
@@ -196,3 +198,12 @@ def shared(
 def encrypted(passphrase: bytes) -> serialization.KeySerializationEncryption:
     """How an SSH key is encrypted; in one round, where OpenSSH's 16 cost a quarter of a second to make and to open."""
     return serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1).build(passphrase)
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. asyncio.run would take the event loop away that Pulumi's mocks want of this thread."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()

@@ -38,6 +38,8 @@ class Registered:
     secret_outputs: list[str]
     provider: str
     property_dependencies: dict[str, list[str]]
+    imported: str = ""
+    """The id of what is there already and is taken over; "" where there is none."""
     outputs: dict[str, Any] | None = None
 
 
@@ -117,6 +119,7 @@ class Recorder(MockMonitor):
             ),
             secret_outputs=list(request.additionalSecretOutputs),
             provider=request.provider.split("::")[-2] if request.provider else "",
+            imported=request.importId,
             property_dependencies={
                 key: sorted(_name(urn) for urn in value.urns) for key, value in request.propertyDependencies.items()
             },

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.settings_cases import Bad, Config, drop, put, require_named
+from tests.unit.settings_cases import Bad, Config, Spoil, drop, put, require_named
+
+
+def both(*spoils: Spoil) -> Spoil:
+    """One after the other."""
+
+    def spoil(config: Config) -> None:
+        for each in spoils:
+            each(config)
+
+    return spoil
+
 
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.
 BAD: dict[str, Bad] = {
@@ -33,6 +44,43 @@ BAD: dict[str, Bad] = {
         "dns.allowQueriesFrom[0]",
         "network",
         "allowQueriesFrom",
+    ),
+    "an account without alicloud": (
+        put("dns.alicloud.zone", "example.com"),
+        "dns.alicloud",
+        "dns.provider is bind9",
+        "config rm",
+    ),
+    "a zone elsewhere": (
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.zone", "example.org")),
+        "dns.alicloud.zone",
+        "a zone that devops.example.com lies in",
+        "config rm",
+    ),
+    "a zone with the final dot": (
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.zone", "Example.com.")),
+        "dns.alicloud.zone",
+        "lower-case",
+        # Never another domain of the platform's.
+        "auto-devops:dns.alicloud.zone example.com",
+    ),
+    "a zone that only ends alike": (
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.zone", "ample.com")),
+        "dns.alicloud.zone",
+        "a zone that",
+        "config rm",
+    ),
+    "a key without its secret": (
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.accessKey", "LTAI")),
+        "dns.alicloud.secretKey",
+        "the secret of",
+        "set --secret",
+    ),
+    "an endpoint that is a URL": (
+        both(put("dns.provider", "alicloud"), put("dns.alicloud.endpoint", "https://x")),
+        "dns.alicloud.endpoint",
+        "a host",
+        "dns.alicloud.endpoint",
     ),
     "TTL of nothing": (put("dns.ttl", 0), "dns.ttl", "10", "dns.ttl 300"),
     "a record of the platform's": (

@@ -61,7 +61,7 @@ def of_machines(stack: Stack, *machines: Machine) -> Stack:
 
 def looked(stack: Stack, told: list[str] | None = None) -> list[Finding]:
     """What is found, at once."""
-    return looking.look(stack, 0, (told if told is not None else []).append)
+    return looking.look(stack, "dev", 0, (told if told is not None else []).append)
 
 
 @needs_sshd

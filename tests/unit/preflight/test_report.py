@@ -91,7 +91,7 @@ def test_exit_status(
     status: int,
 ) -> None:
     write(pulumi, good)
-    monkeypatch.setattr(looking, "look", lambda stack, patience, tell: found)
+    monkeypatch.setattr(looking, "look", lambda stack, name, patience, tell: found)
     assert command.main([]) == status
     printed = capsys.readouterr().out
     assert "stack 'home'" in printed and ("Plan 9" in printed) == (status == 1)

@@ -20,7 +20,7 @@ def finds(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> list[float]:
     """The look comes to this; the patience of each look."""
     asked: list[float] = []
 
-    def look(stack: Stack, patience: float, tell: object) -> list[Finding]:
+    def look(stack: Stack, name: str, patience: float, tell: object) -> list[Finding]:
         asked.append(patience)
         assert threading.current_thread() is threading.main_thread()
         return list(found)

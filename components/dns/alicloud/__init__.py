@@ -1,0 +1,1 @@
+"""The platform's names in a zone at Alibaba Cloud."""
