@@ -10,7 +10,7 @@ import pytest
 
 import settings
 from components.host import Check, Finding
-from preflight import here, looking, plan, progress, ssh
+from preflight import here, looking, names, plan, progress, ssh
 from settings import Stack
 from settings.machines import Machine
 from tests.scripts.preflight import sshd as real
@@ -49,8 +49,12 @@ def looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     async def nothing(stack: Stack, reached: set[str]) -> list[Finding]:
         return []
 
+    async def no_names(stack: Stack, name: str) -> list[Finding]:
+        return []
+
     monkeypatch.setattr(plan, "checks", checks)
     monkeypatch.setattr(here, "look", nothing)
+    monkeypatch.setattr(names, "look", no_names)
     return script
 
 
