@@ -118,7 +118,12 @@ def remove_cgroups(log: StepLog) -> None:
             if root.is_dir()
         ]
         for root in left:
-            for each, _, _ in os.walk(root, topdown=False):
+            for each, _, files in os.walk(root, topdown=False):
+                # Who is held still does not end (cgroups v1). runc holds a pod's first process while it sets it up, and
+                # may have been ended just then (seen).
+                if "freezer.state" in files:
+                    with suppress(OSError):
+                        Path(each, "freezer.state").write_text("THAWED")
                 # Busy until the kernel has put the last of its processes away.
                 with suppress(OSError):
                     Path(each).rmdir()
