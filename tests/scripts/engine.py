@@ -173,7 +173,7 @@ class Engine(Machine):
         self.put("image-users", "")
         self.put("images.py", IMAGES)
         self.images()
-        # A process that cannot be: scripts send it signals, which would come to this computer's (pid_max is 4194304 at most).
+        # A process that cannot be (pid_max is at most 4194304): scripts send it signals.
         for name, content in {"live": "false", "swarm": "inactive", "enabled": "enabled", "pid": "4194305"}.items():
             self.put(name, f"{content}\n")
         for name, body in {"systemctl": SYSTEMCTL, "docker": DOCKER, "dpkg-query": DPKG_QUERY}.items():
