@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from settings import Stack
-from settings.dns import TTLS
+from settings.dns import TTLS, record_type
 
 
 def needed(stack: Stack) -> list[tuple[str, str, str]]:
     """Whole name, type and address of each, sorted by name."""
     found = ((f"{name}.{stack.domain}", address) for name, address in stack.records().items())
-    return sorted((name, "AAAA" if ":" in address else "A", address) for name, address in found)
+    return sorted((name, record_type(address), address) for name, address in found)
 
 
 def table(stack: Stack) -> str:

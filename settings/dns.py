@@ -110,6 +110,16 @@ MINUTE = 60
 """Seconds that each machine waits, beside the TTL, until it finds what Alibaba Cloud's servers answer already."""
 
 
+def record_type(address: str) -> str:
+    """A or AAAA."""
+    return "AAAA" if ":" in address else "A"
+
+
+def lies_in(domain: str, zone: str) -> bool:
+    """Whether the domain is the zone, or below it."""
+    return domain == zone or domain.endswith(f".{zone}")
+
+
 def asked_for(name: str) -> str:
     """What a resolver is asked for `name`: for `*` a label that no other record has (`any` may be the user's)."""
     return name.replace("*", "auto-devops-any", 1)
@@ -128,7 +138,7 @@ def check(dns: DnsSettings, domain: str | None, hosts: Hosts, report: Report) ->
         expected = f"nothing: dns.provider is {dns.provider}"
         report(Problem("dns.alicloud", "settings of an account", expected, remove_command("dns.alicloud")))
     zone = dns.alicloud.zone
-    if zone and domain and domain != zone and not domain.endswith(f".{zone}"):
+    if zone and domain and not lies_in(domain, zone):
         expected = f"a zone that {domain} lies in"
         report(Problem("dns.alicloud.zone", shown(zone), expected, remove_command("dns.alicloud.zone")))
     if dns.alicloud.access_key and not dns.alicloud.secret_key:

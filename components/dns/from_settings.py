@@ -41,7 +41,7 @@ def make_dns(site: Site, hosts: Mapping[str, Host], settings: DnsSettings, recor
     wait = (cloud.ttl + MINUTE if cloud else 0) if settings.wait is None else settings.wait
     if not wait:
         return NameService(resolvers=[cloud] if cloud else [])
-    names = " ".join(f"{name}.{site.names.domain}={address}" for name, address in sorted(records.items()))
+    names = " ".join(f"{name}={address}" for name, address in _whole(site, records).items())
     # Not before: a resolver that asks too early remembers that there is no such name.
     known = cloud.answers.apply(lambda _: names) if cloud else names
     return NameService(
@@ -74,15 +74,9 @@ def _at_alicloud(site: Site, settings: DnsSettings, records: Mapping[str, str]) 
         raise pulumi.RunError("\n".join([f"the zone {seen.zone} at Alibaba Cloud:", *lines]))
     return AlicloudDNS(
         "dns-alicloud",
-        AlicloudDnsArgs(
-            seen.zone,
-            settings.alicloud,
-            seen.decision,
-            seen.marks,
-            seen.remark,
-            seen.ttl,
-            seen.servers,
-            seen.adds,
-            {f"{name}.{site.names.domain}": address for name, address in records.items()} if settings.wait != 0 else {},
-        ),
+        AlicloudDnsArgs(settings.alicloud, seen, _whole(site, records) if settings.wait != 0 else {}),
     )
+
+
+def _whole(site: Site, records: Mapping[str, str]) -> dict[str, str]:
+    return {f"{name}.{site.names.domain}": address for name, address in sorted(records.items())}

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from components.templates import render
+from settings.dns import record_type
 
 SERIAL_PLACEHOLDER = "@SERIAL@"
 """Where the machine puts the serial; only it knows the last one, and the program's text must not change by itself."""
@@ -15,7 +16,7 @@ def zone(domain: str, server: str, records: Mapping[str, str], ttl: int) -> str:
     """The zone file of `domain`. `server` is the name server's address; `records` map names below it to addresses."""
     entries = {"ns": server} | dict(records)
     lines = [
-        (name, "A" if ipaddress.ip_address(address).version == 4 else "AAAA", address)
+        (name, record_type(address), address)
         for name, address in sorted(entries.items(), key=lambda item: (item[0].split(".")[::-1], item[1]))
     ]
     return render("dns/templates/zone.j2", domain=domain, records=lines, ttl=ttl, serial=SERIAL_PLACEHOLDER)

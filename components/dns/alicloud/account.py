@@ -10,13 +10,13 @@ zones only where `dns.alicloud.zone` is not set.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.dns.alicloud.decision import Record
-from settings.dns import AlicloudSettings
+from settings.dns import AlicloudSettings, lies_in
 from settings.problems import set_command
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class Account:
             Config(
                 access_key_id=key,
                 access_key_secret=secret,
-                security_token=next((environment[name] for name in TOKEN_VARIABLES if environment.get(name)), None),
+                security_token=_first(environment, TOKEN_VARIABLES),
                 endpoint=settings.endpoint,
                 protocol=protocol,
                 connect_timeout=CONNECT_MILLISECONDS,
                 read_timeout=READ_MILLISECONDS,
                 # Where a proxy of a company's signs anew, as the provider has it of Go's.
-                ca=next((environment[name] for name in CA_VARIABLES if environment.get(name)), None),
+                ca=_first(environment, CA_VARIABLES),
             )
         )
 
@@ -140,8 +140,7 @@ class Account:
             )
             for each in page.domains.domain or []
         ]
-        fitting = [name for name in names if domain == name or domain.endswith(f".{name}")]
-        return max(fitting, key=len, default=None)
+        return max((name for name in names if lies_in(domain, name)), key=len, default=None)
 
     def _pages(self, what: str, ask: Callable[[int], Any]) -> Iterator[Any]:
         """All answers' bodies; the number of pages is known from the total, which each of them tells."""
@@ -153,7 +152,7 @@ class Account:
                 raise self._strange(what)
             yield body
             seen += PAGE
-            if seen >= int(body.total_count or 0):
+            if seen >= int(body.total_count):
                 return
             number += 1
 
@@ -197,8 +196,7 @@ def credentials(settings: AlicloudSettings, environment: Mapping[str, str]) -> t
         if token := next((name for name in TOKEN_VARIABLES if environment.get(name)), ""):
             raise AccountError(f"{token} in the environment", "none beside a key of the settings", f"unset {token}")
         return settings.access_key, settings.secret_key.get_secret_value()
-    key = next((environment[name] for name in KEY_VARIABLES if environment.get(name)), "")
-    secret = next((environment[name] for name in SECRET_VARIABLES if environment.get(name)), "")
+    key, secret = _first(environment, KEY_VARIABLES), _first(environment, SECRET_VARIABLES)
     if not key or not secret:
         raise AccountError(
             "no key for the account at Alibaba Cloud",
@@ -207,6 +205,11 @@ def credentials(settings: AlicloudSettings, environment: Mapping[str, str]) -> t
             f"and {set_command('dns.alicloud.secretKey', secret=True)}",
         )
     return key, secret
+
+
+def _first(environment: Mapping[str, str], names: Sequence[str]) -> str | None:
+    """The first of the variables that says something."""
+    return next((environment[name] for name in names if environment.get(name)), None)
 
 
 def _explained(what: str, code: str, said: str, settings: AlicloudSettings) -> AccountError:

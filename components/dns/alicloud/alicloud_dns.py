@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_alicloud as alicloud
 
 from components.dns.alicloud.answers import wait
-from components.dns.alicloud.decision import Decision, Record, Wanted
+from components.dns.alicloud.decision import Record, Wanted
+from components.dns.alicloud.look import Seen
 from settings.dns import AlicloudSettings
 
 REGION = "cn-hangzhou"
@@ -22,22 +23,11 @@ RETRY_SECONDS = 60
 
 @dataclass(frozen=True)
 class AlicloudDnsArgs:
-    """`decision` says which records are the stack's to make; `marks` are the TXT records that say so in the zone."""
+    """`seen` says which records are the stack's to make; `names` are what is waited for: whole names to addresses."""
 
-    zone: str
     settings: AlicloudSettings
-    decision: Decision
-    marks: Mapping[Wanted, Record | None]
-    """With the one that is there."""
-    remark: str
-    ttl: int
-    """Seconds."""
-    servers: Sequence[str] = ()
-    """The zone's name servers, which are waited for; empty where the zone is not there yet."""
-    adds: bool = False
-    """Whether the zone is the stack's."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """What they have to answer: whole names to addresses."""
+    seen: Seen
+    names: Mapping[str, str]
 
 
 class AlicloudDNS(pulumi.ComponentResource):
@@ -54,12 +44,12 @@ class AlicloudDNS(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlicloudDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("auto-devops:index:AlicloudDNS", name, None, opts)
-        settings = args.settings
+        settings, seen = args.settings, args.seen
         secret = settings.secret_key.get_secret_value() if settings.secret_key else None
         provider = alicloud.Provider(
             f"{name}-account",
             region=REGION,
-            # Without one it asks a host of another service at each start (`../shared/lab-facts.md` has the figures).
+            # Without one it asks a host of another service at each start: half a minute where that is not reached.
             account_type="Domestic",
             access_key=pulumi.Output.secret(settings.access_key) if settings.access_key else None,
             secret_key=pulumi.Output.secret(secret) if secret else None,
@@ -69,22 +59,22 @@ class AlicloudDNS(pulumi.ComponentResource):
         )
         below = pulumi.ResourceOptions(parent=self, provider=provider)
         before: list[pulumi.Resource] = []
-        servers: pulumi.Input[Sequence[str]] = args.servers
-        if args.adds:
+        servers: pulumi.Input[Sequence[str]] = seen.servers
+        if seen.adds:
             zone = alicloud.dns.AlidnsDomain(
                 f"{name}-zone",
-                domain_name=args.zone,
-                remark=args.remark,
+                domain_name=seen.zone,
+                remark=seen.remark,
                 opts=pulumi.ResourceOptions.merge(
                     below,
                     pulumi.ResourceOptions(
                         # Whoever has put something there since would lose it; it is there when the stack comes again.
                         retain_on_delete=True,
-                        import_=args.zone if args.servers else None,
+                        import_=seen.zone if seen.servers else None,
                         # Tags and group are its owner's; without this a refresh takes them away. And its name: of a
                         # zone whose remark failed the provider forgets it, and would add the zone once more.
                         ignore_changes=["tags", "groupId", "resourceGroupId", "lang"]
-                        + (["domainName"] if args.servers else []),
+                        + (["domainName"] if seen.servers else []),
                     ),
                 ),
             )
@@ -94,17 +84,18 @@ class AlicloudDNS(pulumi.ComponentResource):
         def record(wanted: Wanted, there: Record | None, after: list[pulumi.Resource]) -> alicloud.dns.AlidnsRecord:
             # Of one whose remark failed the provider forgets all the rest, and would replace it
             # (terraform-provider-alicloud v1.285.0, resource_alicloud_alidns_record.go: Partial).
-            says = there is not None and there.value == wanted.value
-            settled = [*SAID, *(["ttl"] if there.ttl == args.ttl else [])] if there and says else []
+            settled: list[str] = []
+            if there and there.value == wanted.value:
+                settled = [*SAID, *(["ttl"] if there.ttl == seen.ttl else [])]
             return alicloud.dns.AlidnsRecord(
                 # A name of the user's may be `any`, too; none begins with this.
                 f"{name}-{wanted.type}-{wanted.name}".replace("*", "_any").lower(),
-                domain_name=args.zone,
+                domain_name=seen.zone,
                 rr=wanted.name,
                 type=wanted.type,
                 value=wanted.value,
-                ttl=args.ttl,
-                remark=args.remark,
+                ttl=seen.ttl,
+                remark=seen.remark,
                 opts=pulumi.ResourceOptions.merge(
                     below,
                     pulumi.ResourceOptions(
@@ -124,7 +115,7 @@ class AlicloudDNS(pulumi.ComponentResource):
         # and the call that adds a remark is not tried again (terraform-provider-alicloud v1.285.0,
         # alicloud/resource_alicloud_alidns_record.go).
         made: list[alicloud.dns.AlidnsRecord] = []
-        for wanted, there in [*args.marks.items(), *args.decision.managed.items()]:
+        for wanted, there in [*seen.marks.items(), *seen.decision.managed.items()]:
             made.append(record(wanted, there, [*before, *made[-1:]]))
 
         async def answered(known: Sequence[str]) -> bool:
@@ -134,5 +125,5 @@ class AlicloudDNS(pulumi.ComponentResource):
 
         ids = pulumi.Output.all(*(each.id for each in made))
         self.answers = pulumi.Output.all(servers, ids).apply(lambda both: both[0]).apply(answered)
-        self.ttl = args.ttl
+        self.ttl = seen.ttl
         self.register_outputs({"answers": self.answers})

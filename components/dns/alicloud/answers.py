@@ -14,7 +14,7 @@ import dns.exception
 import dns.resolver
 import pulumi
 
-from settings.dns import asked_for
+from settings.dns import asked_for, record_type
 
 SECONDS = 120.0
 """How long; a free zone's servers know a record within seconds."""
@@ -59,9 +59,7 @@ async def _answer(server: str, name: str, address: str) -> str:
         found = await system.resolve_name(server, lifetime=PATIENCE)
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = list(found.addresses())
-        answer = await resolver.resolve(
-            asked_for(name), "AAAA" if ":" in address else "A", lifetime=PATIENCE, search=False
-        )
+        answer = await resolver.resolve(asked_for(name), record_type(address), lifetime=PATIENCE, search=False)
     except (dns.exception.DNSException, OSError) as error:
         return f"{type(error).__name__}"
     # A second address beside it would be somebody's, or one of a former run's.

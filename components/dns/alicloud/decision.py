@@ -14,6 +14,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from settings.dns import record_type
+
 MARK = "_auto-devops"
 """Name below the platform's domain of the TXT records that say which names are the stack's."""
 _MARK_LENGTH = 240
@@ -156,12 +158,15 @@ def _token(name: str) -> str:
 
 def below(domain: str, zone: str, names: Mapping[str, str]) -> Iterator[Wanted]:
     """`names` (below the domain, to addresses) as A or AAAA records of the zone that the domain lies in."""
-    prefix = "" if domain == zone else "." + domain.removesuffix(f".{zone}")
     for name, address in names.items():
-        yield Wanted(f"{name}{prefix}", "AAAA" if ":" in address else "A", address)
+        yield Wanted(_in_zone(name, domain, zone), record_type(address), address)
 
 
 def mark_name(domain: str, zone: str, number: int = 0) -> str:
     """Name of the mark of that number, below the zone."""
-    prefix = "" if domain == zone else "." + domain.removesuffix(f".{zone}")
-    return f"{MARK}{f'-{number}' if number else ''}{prefix}"
+    return _in_zone(f"{MARK}-{number}" if number else MARK, domain, zone)
+
+
+def _in_zone(name: str, domain: str, zone: str) -> str:
+    """A name below the domain as one below the zone."""
+    return name if domain == zone else f"{name}.{domain.removesuffix(f'.{zone}')}"
