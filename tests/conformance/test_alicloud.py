@@ -21,7 +21,7 @@ from names import Names
 from settings.dns import DnsSettings
 from tests.conformance.conftest import Start
 from tests.conformance.engine import Program, Stack
-from tests.standins.alidns.standin import ACCOUNT, KEY, SECRET, SERVERS, StandIn
+from tests.standins.alidns.standin import ACCOUNT, KEY, SECRET, SERVERS, StandIn, add_record
 
 PROVIDER = tools.ALICLOUD
 ZONE = "example.test"
@@ -99,10 +99,7 @@ def ours(account: StandIn) -> list[tuple[str, str, str]]:
 def has(account: StandIn, name: str, value: str, **more: object) -> None:
     """A record in the zone that no state knows."""
     state = account.administer("GET", "/state")
-    state["count"] += 1
-    what = {"rr": name, "type": "A", "value": value, "ttl": 600, "line": "default", "priority": None} | more
-    number = str(state["count"])
-    state["records"][number] = {"id": number, "domain": ZONE, "created": 0, "updated": 0} | what
+    add_record(state, ZONE, name, value, **more)
     account.administer("PUT", "/state", state)
 
 

@@ -119,8 +119,15 @@ class Lab:
 
     def pulumi(self, *arguments: str) -> Result:
         """`pulumi` on stack dev."""
-        words = [*self.within, *stack.command(arguments)]
-        return run(words, env={**stack.environment(), **self.environment}, timeout=1800)
+        return run(self._pulumi(arguments), env=self._environment, timeout=1800)
+
+    def _pulumi(self, arguments: Sequence[str]) -> list[str]:
+        return [*self.within, *stack.command(arguments)]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What pulumi has in its environment beside this process's."""
+        return {**stack.environment(), **self.environment}
 
     def interrupted(self, when: Callable[[str], bool]) -> None:
         """`pulumi up`, ended as a power cut of the workstation ends it once `when` holds for what it has printed last.
@@ -128,9 +135,9 @@ class Lab:
         Neither Pulumi nor its plugins can say goodbye; left alone, those notice it within minutes.
         """
         run = subprocess.Popen(
-            [*self.within, *stack.command(["up", "--yes", "--skip-preview"])],
+            self._pulumi(["up", "--yes", "--skip-preview"]),
             cwd=ROOT,
-            env={**os.environ, **stack.environment(), **self.environment},
+            env={**os.environ, **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

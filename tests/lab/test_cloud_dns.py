@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from lab import paths
 from lab.alidns import ADMINISTRATION, ENDPOINT, NAME_SERVERS, NAMES, TOP
 from lab.inventory import MIRROR
 from tests.lab.driver import ADDRESSES, Lab, difference
+from tests.standins.alidns.standin import add_record
 
 pytestmark = [pytest.mark.state("bare", changes=True), pytest.mark.full]
 
@@ -55,10 +55,7 @@ class Cloud:
     def theirs(self, name: str, value: str, **more: Any) -> None:
         """A record of somebody's."""
         state = self.administer("GET", "/state")
-        state["count"] += 1
-        number, now = str(state["count"]), int(time.time() * 1000)
-        what = {"domain": TOP, "rr": name, "type": "A", "value": value, "ttl": 600, "line": "default", "priority": None}
-        state["records"][number] = {"id": number, "created": now, "updated": now} | what | more
+        add_record(state, TOP, name, value, **more)
         self.administer("PUT", "/state", state)
 
     def without(self, name: str) -> None:

@@ -19,6 +19,14 @@ ACCOUNT, OTHER = "1000000000000001", "1000000000000002"
 KEY, SECRET = "LTAIowner", "secret-of-the-owner"
 
 
+def add_record(state: dict[str, Any], domain: str, name: str, value: str, **more: object) -> None:
+    """One more record in what `GET /state` tells, as somebody has made it; `PUT /state` takes that."""
+    state["count"] += 1
+    number = str(state["count"])
+    what = {"domain": domain, "rr": name, "type": "A", "value": value, "ttl": 600, "line": "default", "priority": None}
+    state["records"][number] = {"id": number, "created": 0, "updated": 0} | what | more
+
+
 class StandIn:
     def __init__(self, directory: Path, certificate: Path | None = None) -> None:
         """`certificate` has its key with it, in one file; without one the interface speaks HTTP."""

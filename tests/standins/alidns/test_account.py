@@ -10,7 +10,7 @@ import pytest
 from components.dns.alicloud.account import Account, AccountError
 from settings.dns import AlicloudSettings
 from tests.standins.alidns.clients import Signed
-from tests.standins.alidns.standin import ACCOUNT, KEY, SECRET, StandIn
+from tests.standins.alidns.standin import ACCOUNT, KEY, SECRET, StandIn, add_record
 
 
 def account(endpoint: str, key: str = KEY, secret: str = SECRET, **settings: Any) -> Account:
@@ -38,9 +38,8 @@ def test_the_longest_zone_of_the_accounts_own_is_it(standin: StandIn) -> None:
 
 def test_all_records_are_read_over_all_pages(standin: StandIn) -> None:
     state = standin.administer("GET", "/state")
-    alike = {"domain": "example.test", "type": "A", "value": "192.0.2.1", "ttl": 600, "line": "default"}
-    alike |= {"priority": None, "created": 1, "updated": 1}
-    state["records"] = {str(1000 + n): {"id": str(1000 + n), "rr": f"r{n}", **alike} for n in range(230)}
+    for number in range(230):
+        add_record(state, "example.test", f"r{number}", "192.0.2.1")
     standin.administer("PUT", "/state", state)
     records = account(standin.endpoint).records("example.test")
     assert {record.name for record in records} >= {f"r{number}" for number in range(230)}
