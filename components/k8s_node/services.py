@@ -118,7 +118,7 @@ class Services:
             f"{self.name}-{chart}",
             release=chart,
             namespace=PLATFORM,
-            chart=str(CHARTS / chart),
+            chart=CHARTS / chart,
             values=values,
             timeout=300,
             parent=self.cluster,

@@ -138,10 +138,14 @@ def test_a_container_that_somebody_removed_is_made_again(
 
 
 def objects(outputs: dict[str, Any], **given: Any) -> Program:
-    """A namespace with a ConfigMap and a Deployment of the sample's image."""
+    """A namespace with a ConfigMap, a Secret and a ServiceAccount, by a provider as the program has it.
+
+    Without `force` it leaves what somebody else has changed meanwhile to them.
+    """
 
     def program() -> None:
-        cluster = kubernetes.Provider("cluster", kubeconfig=outputs["kubeconfig"])
+        force = given.get("force", True)
+        cluster = kubernetes.Provider("cluster", kubeconfig=outputs["kubeconfig"], enable_patch_force=force)
         opts = pulumi.ResourceOptions(provider=cluster)
         labels = given.get("labels", {})
         space = kubernetes.core.v1.Namespace("space", metadata={"name": "conformance", "labels": labels}, opts=opts)
@@ -211,6 +215,18 @@ def test_drift_of_objects_is_seen_and_mended(start: Start, lab: Lab, outputs: di
     assert "replace" in mended["map"]
     assert lab.workstation("kubectl get namespace conformance -o jsonpath='{.metadata.labels.key}'") == "value"
     assert lab.workstation("kubectl -n conformance get configmap one -o jsonpath='{.data.key}'") == "value"
+
+
+@pytest.mark.full
+def test_what_somebody_changed_is_a_conflict_without_force(start: Start, lab: Lab, outputs: dict[str, Any]) -> None:
+    """Why the program has `enablePatchForce` (pulumi-kubernetes 4.33, provider/pkg/await/await.go, patchForce)."""
+    stack = start(objects(outputs, labels={"key": "value"}, force=False))
+    stack.up()
+    lab.workstation('kubectl patch namespace conformance --patch \'{"metadata": {"labels": {"key": "by-hand"}}}\'')
+    stack.refresh()
+    told = stack.failure()
+    assert "conflict" in told and ".metadata.labels.key" in told
+    assert lab.workstation("kubectl get namespace conformance -o jsonpath='{.metadata.labels.key}'") == "by-hand"
 
 
 @pytest.mark.full

@@ -1,21 +1,16 @@
 package kubernetes
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/cli"
-	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/releaseutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -41,29 +36,6 @@ func chartOf(inputs releaseInputs, options *action.ChartPathOptions) (*chart.Cha
 		return nil, fmt.Errorf("chart %s: %w. Run helm dependency build", inputs.Chart, missing)
 	}
 	return loaded, nil
-}
-
-// render makes the manifest that installing would, without a cluster: it shows whether a chart has changed.
-func render(ctx context.Context, inputs releaseInputs) (*helmrelease.Release, error) {
-	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
-	loaded, err := chartOf(inputs, &install.ChartPathOptions)
-	if err != nil {
-		return nil, err
-	}
-	install.DryRun, install.ClientOnly, install.Replace, install.DisableOpenAPIValidation = true, true, true, true
-	install.IncludeCRDs = true
-	install.ReleaseName, install.Namespace = inputs.Name, inputs.Namespace
-	return install.RunWithContext(ctx, loaded, inputs.Values)
-}
-
-// checksum of what a chart renders, with its hooks.
-func checksum(rendered *helmrelease.Release) string {
-	text := []string{rendered.Manifest}
-	for _, hook := range rendered.Hooks {
-		text = append(text, hook.Path, hook.Manifest)
-	}
-	sum := sha256.Sum256([]byte(strings.Join(text, "\n---\n")))
-	return hex.EncodeToString(sum[:])
 }
 
 // objectsOf a manifest.

@@ -36,7 +36,7 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 	ctx, end, op := p.call(ctx, req.URN, 0)
 	defer end()
 	if req.Type == releaseToken {
-		return p.checkRelease(ctx, op, req)
+		return p.checkRelease(ctx, req)
 	}
 	kind, err := kindOf(req.Type)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +23,16 @@ import (
 	"auto-devops/standins/pulumi/internal/standin"
 )
 
-// fromHelm are the outputs that Helm fills in, beside the inputs.
+// These are filled in beside the inputs: the first when they are checked, the others from what Helm has done.
 const (
-	checksumKey resource.PropertyKey = "checksum"
-	namesKey    resource.PropertyKey = "resourceNames"
-	statusKey   resource.PropertyKey = "status"
+	versionKey resource.PropertyKey = "version"
+	namesKey   resource.PropertyKey = "resourceNames"
+	statusKey  resource.PropertyKey = "status"
 )
+
+// notInputs are in the inputs of older states, or come from the SDK, and are no difference (pulumi-kubernetes 4.33,
+// provider/pkg/provider/helm_release.go, Diff).
+var notInputs = []resource.PropertyKey{"checksum", "compat", namesKey}
 
 type repositoryInputs struct {
 	Repo   string `json:"repo"`
@@ -59,12 +62,15 @@ func readRelease(properties resource.PropertyMap) (releaseInputs, error) {
 	return inputs, standin.Decode(plain, &inputs)
 }
 
-func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	checked, err := p.Provider.Check(ctx, req)
 	if err != nil || len(checked.Failures) > 0 {
 		return checked, err
 	}
 	inputs := checked.Properties
+	for _, name := range notInputs {
+		delete(inputs, name)
+	}
 	for _, name := range []resource.PropertyKey{"name", "namespace", "timeout"} {
 		if !given(inputs, name) {
 			checked.Failures = append(checked.Failures, plugin.CheckFailure{
@@ -75,38 +81,32 @@ func (p *Provider) checkRelease(ctx context.Context, _ *operation, req plugin.Ch
 	if len(checked.Failures) > 0 {
 		return checked, nil
 	}
-	unknown := resource.MakeComputed(resource.NewProperty(""))
 	if inputs.ContainsUnknowns() {
-		inputs[checksumKey], inputs[namesKey] = unknown, unknown
 		return plugin.CheckResponse{Properties: inputs}, nil
 	}
-	if failure := p.computeRelease(ctx, inputs); failure != nil {
+	if failure := completeRelease(inputs); failure != nil {
 		return plugin.CheckResponse{Properties: inputs, Failures: []plugin.CheckFailure{*failure}}, nil
 	}
 	return plugin.CheckResponse{Properties: inputs}, nil
 }
 
-// computeRelease adds what the chart renders to the inputs, so that another content of a chart's files is a difference.
-func (p *Provider) computeRelease(ctx context.Context, inputs resource.PropertyMap) *plugin.CheckFailure {
+// completeRelease adds the chart's version, by which a chart in a directory shows that it is another one: what else its files
+// have is not looked at, as officially (pulumi-kubernetes 4.33, provider/pkg/provider/helm_release.go, Check).
+func completeRelease(inputs resource.PropertyMap) *plugin.CheckFailure {
 	release, err := readRelease(inputs)
 	if err != nil {
 		return &plugin.CheckFailure{Reason: hide(err, inputs).Error()}
 	}
-	rendered, err := render(ctx, release)
+	loaded, err := chartOf(release, &action.ChartPathOptions{})
 	if err != nil {
 		return &plugin.CheckFailure{
-			Property: "chart", Reason: hide(err, inputs).Error() + ". Check the chart's name, version, values and repositoryOpts",
+			Property: "chart", Reason: hide(err, inputs).Error() + ". Check the chart's name, version and repositoryOpts",
 		}
-	}
-	names, err := resourceNames(rendered.Manifest)
-	if err != nil {
-		return &plugin.CheckFailure{Property: "chart", Reason: hide(err, inputs).Error()}
 	}
 	if len(release.Values) > 0 {
 		inputs["values"] = keepSecret(toHelmProperty(release.Values), inputs["values"])
 	}
-	inputs[checksumKey] = resource.NewProperty(checksum(rendered))
-	inputs[namesKey] = names
+	inputs[versionKey] = resource.NewProperty(loaded.Metadata.Version)
 	return nil
 }
 
@@ -115,8 +115,8 @@ func toHelmProperty(value any) resource.PropertyValue { return resource.NewPrope
 
 func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResult, error) {
 	old, new := standin.PlainMap(req.OldInputs), standin.PlainMap(req.NewInputs)
-	if slices.Contains(req.IgnoreChanges, string(checksumKey)) {
-		new[checksumKey] = old[checksumKey]
+	for _, name := range notInputs {
+		delete(old, name)
 	}
 	changes, err := difference(old, new, []string{"name", "namespace"})
 	if err != nil {
@@ -192,7 +192,7 @@ func (p *Provider) releaseState(
 func releaseCheckpoint(inputs resource.PropertyMap, released *helmrelease.Release) resource.PropertyMap {
 	state := inputs.Copy()
 	metadata := released.Chart.Metadata
-	state["version"] = resource.NewProperty(metadata.Version)
+	state[versionKey] = resource.NewProperty(metadata.Version)
 	if names, err := resourceNames(released.Manifest); err == nil {
 		state[namesKey] = names
 	}
@@ -227,21 +227,15 @@ func (p *Provider) readRelease(_ context.Context, req plugin.ReadRequest) (plugi
 	}}, nil
 }
 
-// driftedRelease are the inputs as the cluster has them. A revision that is not this resource's was made by someone else: then
-// the checksum is not that of the program's chart, so that the next update brings that back.
+// driftedRelease are the inputs as the cluster has them: values and the chart's version. A revision that someone else made
+// with the same ones is not noticed, as officially.
 func driftedRelease(req plugin.ReadRequest, inputs releaseInputs, released *helmrelease.Release) resource.PropertyMap {
 	now := req.Inputs.Copy()
 	if len(released.Config) > 0 && !reflect.DeepEqual(toHelmProperty(released.Config), toHelmProperty(inputs.Values)) {
 		now["values"] = keepSecret(toHelmProperty(released.Config), req.Inputs["values"])
 	}
-	before := req.State[statusKey]
-	if before.IsObject() && before.ObjectValue()["revision"].IsNumber() &&
-		int(before.ObjectValue()["revision"].NumberValue()) != released.Version {
-		now[checksumKey] = resource.NewProperty(checksum(released))
-	}
-	if given(now, "version") && req.State["version"].HasValue() &&
-		req.State["version"].StringValue() != released.Chart.Metadata.Version {
-		now["version"] = resource.NewProperty(released.Chart.Metadata.Version)
+	if given(now, versionKey) && now[versionKey].StringValue() != released.Chart.Metadata.Version {
+		now[versionKey] = resource.NewProperty(released.Chart.Metadata.Version)
 	}
 	return now
 }

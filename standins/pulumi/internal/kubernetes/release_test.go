@@ -45,37 +45,50 @@ func (p *tested) checkRelease(t *testing.T, olds resource.PropertyMap, news map[
 	return p.check(t, releaseToken, olds, inputs(all))
 }
 
-func TestAReleaseShowsWhatItsChartRenders(t *testing.T) {
+func TestAChartInADirectoryIsAnotherOneByItsVersionAlone(t *testing.T) {
 	p, chart := newProvider(t, nil), writeChart(t, "", template)
-	first := p.checkRelease(t, nil, map[string]any{"chart": chart, "compat": "true"})
-	if len(first.Failures) > 0 {
-		t.Fatal(first.Failures)
+	rewrite := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(chart, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got := at(t, first.Properties, `resourceNames["ConfigMap/v1"][0]`); got.StringValue() != "team/n-conf" {
-		t.Errorf("got %v", first.Properties["resourceNames"])
+	first := p.checkRelease(t, nil, map[string]any{"chart": chart})
+	if len(first.Failures) > 0 || first.Properties["version"].StringValue() != "0.1.0" {
+		t.Fatal(first)
 	}
-	again := p.checkRelease(t, first.Properties, map[string]any{"chart": chart, "compat": "true"})
+	rewrite("templates/configmap.yaml", template+"---\n"+strings.ReplaceAll(template, "-conf", "-more"))
+	again := p.checkRelease(t, first.Properties, map[string]any{"chart": chart})
 	if diff := p.diff(t, releaseToken, first.Properties, again.Properties); diff.Changes != plugin.DiffNone {
-		t.Errorf("the same chart differs: %v", diff.DetailedDiff)
-	}
-	path := filepath.Join(chart, "templates/configmap.yaml")
-	if err := os.WriteFile(path, []byte(template+"---\n"+strings.ReplaceAll(template, "-conf", "-more")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	changed := p.checkRelease(t, first.Properties, map[string]any{"chart": chart, "compat": "true"})
-	if diff := p.diff(t, releaseToken, first.Properties, changed.Properties); diff.DetailedDiff["checksum"].Kind != plugin.DiffUpdate || diff.Replace() {
 		t.Errorf("another template makes %v", diff.DetailedDiff)
 	}
-	ignored, err := p.Diff(t.Context(), plugin.DiffRequest{
-		URN: urn(releaseToken), Type: releaseToken, OldInputs: first.Properties, IgnoreChanges: []string{"checksum"},
-		NewInputs: func() resource.PropertyMap {
-			same := first.Properties.Copy()
-			same["checksum"] = resource.NewProperty("x")
-			return same
-		}(),
-	})
-	if err != nil || ignored.Changes != plugin.DiffNone {
-		t.Errorf("got %v, %v", ignored, err)
+	rewrite("Chart.yaml", "apiVersion: v2\nname: micro\nversion: 0.2.0\n")
+	changed := p.checkRelease(t, first.Properties, map[string]any{"chart": chart})
+	if diff := p.diff(t, releaseToken, first.Properties, changed.Properties); diff.DetailedDiff["version"].Kind != plugin.DiffUpdate || diff.Replace() {
+		t.Errorf("another version makes %v", diff.DetailedDiff)
+	}
+}
+
+func TestWhatOlderStatesHaveBesideIsNoDifference(t *testing.T) {
+	p, chart := newProvider(t, nil), writeChart(t, "", template)
+	news := p.checkRelease(t, nil, map[string]any{"chart": chart, "compat": "true"}).Properties
+	old := news.Copy()
+	for _, name := range notInputs {
+		if _, ok := news[name]; ok {
+			t.Errorf("%s is an input", name)
+		}
+		old[name] = resource.NewProperty("x")
+	}
+	if diff := p.diff(t, releaseToken, old, news); diff.Changes != plugin.DiffNone {
+		t.Errorf("got %v", diff.DetailedDiff)
+	}
+}
+
+func TestADirectoryIsSoughtFromThePluginsOwn(t *testing.T) {
+	p, chart := newProvider(t, nil), writeChart(t, "", template)
+	t.Chdir(filepath.Dir(chart))
+	if checked := p.checkRelease(t, nil, map[string]any{"chart": "./" + filepath.Base(chart)}); len(checked.Failures) > 0 {
+		t.Error(checked.Failures)
 	}
 }
 
@@ -105,12 +118,12 @@ func TestValuesKeepTheirSecretsAndLoseTheirNulls(t *testing.T) {
 	}
 }
 
-func TestAReleaseWithUnknownValuesIsNotRendered(t *testing.T) {
+func TestTheChartOfAReleaseWithUnknownValuesIsNotLookedAt(t *testing.T) {
 	p := newProvider(t, nil)
 	checked := p.checkRelease(t, nil, map[string]any{
 		"chart": "./not/there/yet", "values": resource.MakeComputed(resource.NewProperty("")),
 	})
-	if len(checked.Failures) > 0 || !checked.Properties["checksum"].IsComputed() || !checked.Properties["resourceNames"].IsComputed() {
+	if _, known := checked.Properties["version"]; len(checked.Failures) > 0 || known {
 		t.Errorf("got %v", checked)
 	}
 	created, err := p.create(t, releaseToken, checked.Properties, true)
@@ -121,7 +134,6 @@ func TestAReleaseWithUnknownValuesIsNotRendered(t *testing.T) {
 
 func TestWhatIsWrongWithAReleaseIsToldBeforeAnythingIsDone(t *testing.T) {
 	p := newProvider(t, nil)
-	secret := resource.MakeSecret(resource.NewProperty("hunter2hunter2"))
 	for name, c := range map[string]struct {
 		news map[string]any
 		want string
@@ -131,19 +143,29 @@ func TestWhatIsWrongWithAReleaseIsToldBeforeAnythingIsDone(t *testing.T) {
 		"not a chart":  {map[string]any{"chart": t.TempDir()}, "a directory without Chart.yaml"},
 		"dependency": {map[string]any{"chart": writeChart(t, "dependencies: [{name: redis, version: 1.x.x, repository: file://../redis}]\n", template)},
 			"redis. Run helm dependency build"},
-		"template": {map[string]any{"chart": writeChart(t, "", `{{ fail (printf "no %s" .Values.password) }}`), "values": map[string]any{"password": secret}},
-			"no [secret]"},
-		"not YAML":      {map[string]any{"chart": writeChart(t, "", "kind: {{ `{` }}")}, "Check the chart's name"},
 		"unknown input": {map[string]any{"chart": "c", "valeus": 1}, "did you mean values?"},
 		"not performed": {map[string]any{"chart": "c", "atomic": true}, "does not perform this property"},
 		"no timeout":    {map[string]any{"chart": "c", "timeout": nil}, "no value of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failures := p.checkRelease(t, nil, c.news).Failures
-			if len(failures) != 1 || !strings.Contains(failures[0].Reason, c.want) || strings.Contains(failures[0].Reason, "hunter2") {
+			if len(failures) != 1 || !strings.Contains(failures[0].Reason, c.want) {
 				t.Errorf("got %v, want %s", failures, c.want)
 			}
 		})
+	}
+}
+
+func TestATemplateThatFailsIsToldWithoutSecrets(t *testing.T) {
+	server := newAPI(t)
+	p := newProvider(t, map[string]any{"kubeconfig": server.kubeconfig()})
+	news := p.checkRelease(t, nil, map[string]any{
+		"chart":  writeChart(t, "", `{{ fail (printf "no %s" .Values.password) }}`),
+		"values": map[string]any{"password": resource.MakeSecret(resource.NewProperty("hunter2hunter2"))},
+	}).Properties
+	_, err := p.create(t, releaseToken, news, false)
+	if err == nil || !strings.Contains(err.Error(), "no [secret]") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -85,8 +85,8 @@ func TestAChartOfARepository(t *testing.T) {
 				if len(checked.Failures) > 0 {
 					t.Fatal(checked.Failures)
 				}
-				if got := at(t, checked.Properties, `resourceNames["ConfigMap/v1"][0]`); got.StringValue() != "team/n-conf" {
-					t.Errorf("got %v", checked.Properties["resourceNames"])
+				if got := checked.Properties["version"].StringValue(); got != c.version {
+					t.Errorf("got %s", got)
 				}
 				return
 			}
