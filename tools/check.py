@@ -1,4 +1,4 @@
-"""`make test` and its parts: every check that needs no lab, as many at once as there are processors.
+"""`make test` and its parts: every check that needs no lab, as many at once as the processors carry.
 
 `python -m tools.check [PART…]`, of the parts that `PARTS` has; without one, all. Every check runs, even if one fails:
 then the output of each that failed is shown, and the status is 1. Owns the table of checks and the last lines that
@@ -86,7 +86,8 @@ def run(parts: list[str]) -> int:
     processors = len(os.sched_getaffinity(0))
     # Of its own: `make lint` beside `make test` took away what that was about to read.
     logs = _LOGS / again.removeprefix("make ").replace(" ", "-")
-    plan = Plan(again, logs, at_once=processors, keep_going=True)
+    # One more than processors: the tests of scripts and of stand-ins often wait for a time or another process.
+    plan = Plan(again, logs, at_once=processors + 1, keep_going=True)
     shutil.rmtree(logs, ignore_errors=True)
     for check in checks():
         if check.part in parts:
