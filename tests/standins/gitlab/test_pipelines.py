@@ -243,6 +243,47 @@ def test_rules_see_changes_files_and_variables(project: Any, runner: Runner) -> 
     assert project.pipelines.list(sha=sha) == []
 
 
+OLDER = """
+stages: [first, then]
+branches: {stage: first, script: [x], only: [branches, tags]}
+tags: {stage: first, script: [x], only: [tags]}
+asked: {stage: first, script: [x], only: {refs: [main], variables: [$ASKED]}}
+by-hand: {stage: first, script: [x], except: [/^wip-/], when: manual}
+three: {stage: first, script: [x], parallel: 2}
+matrix: {stage: first, script: [x], parallel: {matrix: [{A: [1, 2], B: x}]}, only: {variables: [$A == "2"]}}
+after: {stage: then, script: [x], needs: [three], artifacts: {reports: {codequality: [a.json]}}}
+"""
+
+
+def test_the_older_words_and_parallel_jobs(project: Any, runner: Runner) -> None:
+    pipeline = pipeline_of(project, push(project, OLDER))
+    assert states(project, pipeline) == {
+        "branches": "pending",
+        "by-hand": "manual",
+        "three 1/2": "pending",
+        "three 2/2": "pending",
+        "matrix: [2, x]": "pending",
+        "after": "created",
+    }
+    jobs = [taken(runner) for _ in range(4)]
+    numbers = {
+        job["job_info"]["name"]: (variables(job).get("CI_NODE_INDEX"), variables(job)["CI_NODE_TOTAL"]) for job in jobs
+    }
+    assert numbers == {
+        "branches": (None, "1"),
+        "three 1/2": ("1", "2"),
+        "three 2/2": ("2", "2"),
+        "matrix: [2, x]": ("2", "2"),
+    }
+    assert {key: value for key, value in variables(jobs[-1]).items() if key in "AB"} == {"A": "2", "B": "x"}
+    for job in jobs:
+        runner.end(job)
+    report = taken(runner)["artifacts"]
+    assert [(each["artifact_type"], each["artifact_format"], each["name"]) for each in report] == [
+        ("codequality", "raw", "gl-code-quality-report.json")
+    ]
+
+
 def test_skip_ci_and_broken_configurations(project: Any) -> None:
     sha = push(project, THREE_STAGES, message="quiet [skip ci]")
     assert pipeline_of(project, sha).status == "skipped"
@@ -250,9 +291,8 @@ def test_skip_ci_and_broken_configurations(project: Any) -> None:
     broken = pipeline_of(project, sha)
     assert broken.status == "failed"
     assert "Invalid .gitlab-ci.yml configuration" in broken.yaml_errors
-    sha = push(project, "job: {script: [x], only: [main]}\nother: {script: [x], trigger: y}")
-    errors = pipeline_of(project, sha).yaml_errors
-    assert "not supported by the lab's GitLab" in errors or "Invalid" in errors
+    sha = push(project, "job: {script: [x], only: {kubernetes: active}}")
+    assert "not supported by the lab's GitLab: jobs:job:only:kubernetes" in pipeline_of(project, sha).yaml_errors
     sha = push(project, "include: [{template: No-Such.gitlab-ci.yml}]")
     assert "No-Such.gitlab-ci.yml" in pipeline_of(project, sha).yaml_errors
 

@@ -14,7 +14,7 @@ from gitlab_standin import accounts, clock
 from gitlab_standin.api.representations import show_job
 from gitlab_standin.api.routing import Context, route
 from gitlab_standin.api.runners import serves
-from gitlab_standin.ci import environments, language, payload, progress, traces, variables
+from gitlab_standin.ci import environments, language, payload, progress, reports, traces, variables
 from gitlab_standin.database import Row
 from gitlab_standin.errors import ApiError, forbidden, not_found
 from gitlab_standin.site import Site
@@ -154,7 +154,7 @@ def authorize_artifacts(context: Context) -> dict[str, Any]:
 def upload_artifacts(context: Context) -> dict[str, Any]:
     job, given, site = _job(context), context.parameters, context.site
     upload = given.file("file")
-    kind = given.choice("artifact_type", ("archive", "junit", "dotenv"), "archive") or "archive"
+    kind = given.choice("artifact_type", ("archive", *reports.KINDS), "archive") or "archive"
     form = given.choice("artifact_format", ("zip", "gzip", "raw"), "zip") or "zip"
     expires = language.seconds(given.text("expire_in") or "30 days")
     folder = site.settings.artifacts / str(job["id"])

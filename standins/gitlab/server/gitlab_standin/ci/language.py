@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from gitlab_standin.ci import parallel, policies, reports
 from gitlab_standin.settings import Settings
 
 _STATE = ".gitlab-ci-local"
@@ -27,14 +28,14 @@ _WORKFLOW = "workflow-of-the-pipeline"
 
 _JOB_KEYS = set(
     "script before_script after_script image services stage variables rules needs dependencies artifacts cache tags "
-    "when allow_failure environment timeout retry interruptible inherit resource_group".split()
+    "when allow_failure environment timeout retry interruptible inherit resource_group only except parallel".split()
 )
 _TOP_KEYS = {"stages", "variables", "default", "workflow", "include"}
 _WORKFLOW_KEYS = {"rules", "name"}
 _INHERITED = ("tags", "timeout", "retry", "interruptible")
+_DEFAULT_KEYS = {*_INHERITED, "image", "services", "before_script", "after_script", "cache", "artifacts"}
 _ENVIRONMENT_KEYS = {"name", "url", "on_stop", "action", "deployment_tier"}
 _ARTIFACT_KEYS = {"paths", "exclude", "expire_in", "name", "when", "untracked", "reports"}
-_REPORTS = {"dotenv", "junit"}
 
 # Of the answers, these say the same thing about every file.
 _NOISE = re.compile(r"\x1b\[[0-9;]*m")
@@ -90,8 +91,9 @@ def evaluate(settings: Settings, source: Path, file: str, situation: Situation) 
     listed = _run(settings, source, file, situation, None, check_schema=True)
     expanded = yaml.safe_load((source / _STATE / "expanded-gitlab-ci.yml").read_text()) or {}
     _check_supported(expanded)
+    retold = _retell(expanded, situation)
     jobs = _jobs(expanded)
-    matched = _matched_rules(settings, source, expanded, jobs, situation, listed)
+    matched = _matched_rules(settings, source, expanded, jobs, situation, None if retold else listed)
     workflow = matched.pop(_WORKFLOW, None)
     if workflow is not None and workflow["when"] == "never":
         return Configuration(expanded["stages"], {}, [])
@@ -104,6 +106,15 @@ def evaluate(settings: Settings, source: Path, file: str, situation: Situation) 
             if name in matched and matched[name]["when"] != "never"
         ],
     )
+
+
+def _retell(expanded: dict[str, Any], situation: Situation) -> bool:
+    """Says by what gitlab-ci-local knows what it doesn't; whether there was any."""
+    try:
+        several = parallel.expand(expanded, _jobs(expanded))
+        return policies.to_rules(_jobs(expanded), situation.variables_for(None)) or several
+    except (parallel.ParallelError, policies.PolicyError) as error:
+        raise LanguageError(str(error)) from None
 
 
 def _prepare(settings: Settings, source: Path, situation: Situation) -> None:
@@ -184,6 +195,7 @@ def _check_supported(expanded: dict[str, Any]) -> None:
             problems.append(f"the job {name} (GitLab Pages)")
     workflow = expanded.get("workflow") or {}
     problems += [f"workflow:{key}" for key in sorted(workflow.keys() - _WORKFLOW_KEYS)]
+    problems += [f"default:{key}" for key in sorted((expanded.get("default") or {}).keys() - _DEFAULT_KEYS)]
     for name, data in _jobs(expanded).items():
         problems += [f"jobs:{name}:{key}" for key in sorted(data.keys() - _JOB_KEYS)]
         environment = data.get("environment")
@@ -191,10 +203,9 @@ def _check_supported(expanded: dict[str, Any]) -> None:
             problems += [f"jobs:{name}:environment:{key}" for key in sorted(environment.keys() - _ENVIRONMENT_KEYS)]
         artifacts = data.get("artifacts") or {}
         problems += [f"jobs:{name}:artifacts:{key}" for key in sorted(artifacts.keys() - _ARTIFACT_KEYS)]
-        reports = artifacts.get("reports") or {}
-        problems += [f"jobs:{name}:artifacts:reports:{key}" for key in sorted(reports.keys() - _REPORTS)]
+        problems += [f"jobs:{name}:artifacts:reports:{key}" for key in reports.unknown(artifacts.get("reports") or {})]
         for need in data.get("needs") or []:
-            problems += [f"jobs:{name}:needs:{key}" for key in ("pipeline", "project", "parallel") if key in need]
+            problems += [f"jobs:{name}:needs:{key}" for key in ("pipeline", "project") if key in need]
         if data.get("when") == "delayed" or any(rule.get("when") == "delayed" for rule in data.get("rules") or []):
             problems.append(f"jobs:{name}:when:delayed")
     if problems:
@@ -220,9 +231,12 @@ def _matched_rules(
     expanded: dict[str, Any],
     jobs: dict[str, dict[str, Any]],
     situation: Situation,
-    listed: dict[str, dict[str, Any]],
+    listed: dict[str, dict[str, Any]] | None,
 ) -> dict[str, dict[str, Any]]:
-    """What the rules make of every job: when, allow_failure, needs, and the variables of the rule that matched."""
+    """What the rules make of every job: when, allow_failure, needs, and the variables of the rule that matched.
+
+    `listed` is the first run's list, where that is of the same jobs and rules.
+    """
     numbered = copy.deepcopy({name: expanded[name] for name in ("stages", "variables") if name in expanded} | jobs)
     if (expanded.get("workflow") or {}).get("rules"):
         numbered[_WORKFLOW] = {
@@ -233,11 +247,13 @@ def _matched_rules(
     told = False
     for data in numbered.values():
         if isinstance(data, dict):
+            # Its jobs are several already.
+            data.pop("parallel", None)
             for number, rule in enumerate(data.get("rules") or []):
                 rule["allow_failure"] = {"exit_codes": number}
                 told = told or "variables" in rule
     scoped = _scoped_environments(jobs, situation)
-    if not told and _WORKFLOW not in numbered and not scoped:
+    if listed is not None and not told and _WORKFLOW not in numbered and not scoped:
         return listed
     file = f"{_STATE}/numbered.yml"
     (source / file).write_text(yaml.safe_dump(numbered, sort_keys=False))
@@ -248,7 +264,7 @@ def _matched_rules(
             own = _environment_name(jobs[name]) if name in jobs else None
             if environment == (own if own in scoped else None):
                 found[name] = answer
-    return {name: _explained(name, answer, jobs, expanded, listed) for name, answer in found.items()}
+    return {name: _explained(name, answer, jobs, expanded) for name, answer in found.items()}
 
 
 def _explained(
@@ -256,14 +272,13 @@ def _explained(
     answer: dict[str, Any],
     jobs: dict[str, dict[str, Any]],
     expanded: dict[str, Any],
-    listed: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """An answer with its rule's number replaced by what that rule says."""
     data = jobs.get(name, {})
     rules = data.get("rules") or (expanded["workflow"]["rules"] if name == _WORKFLOW else [])
     number = answer["allow_failure"]
     if not rules:
-        return {**answer, "allow_failure": listed[name]["allow_failure"]}
+        return answer
     if answer["when"] == "never" or not isinstance(number, dict):
         return {**answer, "allow_failure": False}
     rule = rules[number["exit_codes"]]
@@ -330,6 +345,7 @@ def _spec(name: str, data: dict[str, Any]) -> dict[str, Any]:
         "retry": retry.get("max", 0) if isinstance(retry, dict) else int(retry),
         "environment": environment,
         "resource_group": data.get("resource_group"),
+        "parallel": data.get("parallel"),
     }
 
 

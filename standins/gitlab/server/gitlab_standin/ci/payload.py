@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from gitlab_standin import branches, clock, vault
-from gitlab_standin.ci import environments, progress, variables
+from gitlab_standin.ci import environments, progress, reports, variables
 from gitlab_standin.ci.variables import Variable
 from gitlab_standin.database import Row
 from gitlab_standin.kas import kubeconfig
@@ -197,16 +197,17 @@ def _artifacts(artifacts: dict[str, Any], values: dict[str, str]) -> list[dict[s
                 "artifact_format": "zip",
             }
         )
-    for kind, paths in (artifacts.get("reports") or {}).items():
+    for kind, paths in reports.wanted(artifacts.get("reports") or {}).items():
+        name, form = reports.KINDS[kind]
         found.append(
             {
-                "name": {"junit": "junit.xml", "dotenv": ".env"}[kind],
+                "name": name,
                 "untracked": False,
-                "paths": [variables.expand(str(p), values) for p in ([paths] if isinstance(paths, str) else paths)],
+                "paths": [variables.expand(str(path), values) for path in paths],
                 "when": "always",
                 "expire_in": artifacts.get("expire_in"),
                 "artifact_type": kind,
-                "artifact_format": "gzip",
+                "artifact_format": form,
             }
         )
     return found or None

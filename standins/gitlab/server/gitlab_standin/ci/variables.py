@@ -167,6 +167,8 @@ def of_job(site: Site, project: Row, job: Row, token: str) -> list[Variable]:
         "CI_JOB_TIMEOUT": str(timeout(project, job)),
         "CI_NODE_TOTAL": "1",
     }
+    if several := job["spec"].get("parallel"):
+        values |= {"CI_NODE_INDEX": str(several["index"]), "CI_NODE_TOTAL": str(several["total"])}
     if job["condition"] == "manual":
         values["CI_JOB_MANUAL"] = "true"
     found = [Variable(key, value) for key, value in values.items()]
