@@ -20,6 +20,7 @@ GoProxy = Annotated[
         "what Go's GOPROXY may be: URLs, direct or off, with commas between them",
     ),
 ]
+Tag = Annotated[str, matching(r"(?=\S)[^,\n]{1,255}(?<=\S)", "a tag, without commas, of at most 255 characters")]
 _GITLAB_REGISTRY = "registry.gitlab.com"
 # The runner puts its version in.
 _VERSION = "${CI_RUNNER_VERSION}"
@@ -84,6 +85,12 @@ class CiSettings(Section):
     )
     concurrent: int = Field(
         4, ge=1, le=100, description="how many jobs run at once; in the cluster, of each project", examples=[4]
+    )
+    tags: list[Tag] = Field(
+        default_factory=list,
+        description="tags of the projects' runners, for pipelines whose jobs ask for one by `tags`; jobs that ask for none "
+        "are theirs, too",
+        examples=['["docker"]'],
     )
     go_proxy: GoProxy | None = Field(
         None,

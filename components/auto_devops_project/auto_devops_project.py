@@ -83,6 +83,8 @@ class AutoDevOpsProject(pulumi.ComponentResource):
             project_id=project.id.apply(int),
             description=f"the platform's, for {settings.path}",
             untagged=True,
+            # None at all is said, too: the provider would keep those that were there.
+            tag_lists=delivery.ci.tags,
             locked=True,
             opts=in_gitlab,
         )

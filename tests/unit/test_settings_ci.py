@@ -11,6 +11,8 @@ from tests.unit.settings_cases import Bad, Config, problems, put, require_named
 # What is done to good settings; the key that must be named; words of what is expected; words of the fix.
 BAD: dict[str, Bad] = {
     "runner unknown": (put("ci.runner", "podman"), "ci.runner", "'docker'", "ci.runner docker"),
+    "tag with a comma": (put("ci.tags", ["docker,linux"]), "ci.tags[0]", "without commas", "ci.tags"),
+    "tag of nothing": (put("ci.tags", [" "]), "ci.tags[0]", "without commas", "ci.tags"),
     "chart with a v": (put("ci.runnerChart", "v1"), "ci.runnerChart", "a whole version without v", "0.93.0"),
 }
 

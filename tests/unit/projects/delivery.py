@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pulumi
@@ -67,9 +67,13 @@ def registered(
     projects: Mapping[str, Kind] | None = None,
     login: LoginSettings | None = None,
     agent: bool = False,
+    tags: Sequence[str] = (),
     **changes: Any,
 ) -> Recorder:
-    """What projects (name to pipeline), their images and the runner register; with `agent`, by GitLab's agents."""
+    """What projects (name to pipeline), their images and the runner register; with `agent`, by GitLab's agents.
+
+    `tags` are the runner's.
+    """
     recorder = recording.start()
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -87,7 +91,7 @@ def registered(
         cluster = ClusterAccess(in_cluster, "https://192.168.80.96:6443", ready=in_cluster)
         dns = NameService(address="192.168.80.110")
         kinds: Mapping[str, Kind] = {"hello": "custom"} if projects is None else projects
-        settings = ci(clusterLink="agent" if agent else "kubeconfig")
+        settings = ci(clusterLink="agent" if agent else "kubeconfig", tags=[*tags])
         images = CiImages("ci-images", CiImagesArgs(site, trusted, settings, {*kinds.values()}, login, after=[]))
         delivery = Delivery(site, in_gitlab, cluster, images.references, settings, login, dns)
         group = ProjectGroup("group-team", ProjectGroupArgs("team", provider))

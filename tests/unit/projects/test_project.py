@@ -57,6 +57,14 @@ def test_runner_belongs_to_the_project_and_its_token_is_secret(custom: Recorder)
     assert outputs and contains_secret(outputs["runner_token"])
 
 
+def test_runner_has_the_settings_tags_and_takes_jobs_without_one_as_well(custom: Recorder) -> None:
+    """No tags are said, too: where nothing is, the provider keeps those that were there."""
+    tagged = registered(tags=["docker", "linux"])
+    for recorder, tags in ((custom, []), (tagged, ["docker", "linux"])):
+        runner = recorder.one("project-hello-runner").inputs
+        assert (plain(runner["tagLists"]), runner["untagged"]) == (tags, True)
+
+
 def test_urls(custom: Recorder) -> None:
     outputs = plain(custom.one("project-hello").outputs)
     assert outputs["project_url"] == "https://gitlab.devops.example.com/team/hello"

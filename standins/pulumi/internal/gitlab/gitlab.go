@@ -82,7 +82,8 @@ func runners(s *server, schema *standin.ResourceSchema) *standin.Resource {
 		terse: true,
 	}
 	performed := runners.performed()
-	performed.Performed = strings.Fields("description locked projectId runnerType untagged")
+	performed.Performed = strings.Fields("description locked projectId runnerType tagLists untagged")
+	performed.Unordered = []string{"tagLists"}
 	performed.Replaces = []string{"runnerType", "projectId"}
 	performed.Check = checkRunner
 	performed.Update = runners.update
