@@ -88,8 +88,8 @@ class CiSettings(Section):
     )
     tags: list[Tag] = Field(
         default_factory=list,
-        description="tags of the projects' runners, for pipelines whose jobs ask for one by `tags`; jobs that ask for none "
-        "are theirs, too",
+        description="tags of the projects' runners, for pipelines whose jobs ask for one by `tags`; "
+        "jobs that ask for none are theirs, too",
         examples=['["docker"]'],
     )
     go_proxy: GoProxy | None = Field(

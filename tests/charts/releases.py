@@ -51,7 +51,7 @@ def of_program(stack: str, keys: Path) -> dict[str, Release]:
 def of_projects() -> list[Release]:
     """What pipelines deploy: as services/*/.gitlab-ci.yml and Auto DevOps give the values, and with other ones."""
     image = {"repository": "registry.devops.example.com/team/hello", "tag": "0123456789abcdef"}
-    microservice, auto = chart("microservice"), chart("auto-deploy-app")
+    microservice, auto, article = chart("microservice"), chart("auto-deploy-app"), chart("gitlab-hello-world")
     host = {"host": "team-hello.k8s.devops.example.com"}
     more = {
         "replicas": 3,
@@ -76,4 +76,5 @@ def of_projects() -> list[Release]:
         Release("with-pull-secret", microservice, "hello", "team-hello", {"image": image | {"pullSecret": "registry"}}),
         Release("with-other-values", microservice, "9lives", "team-hello", more),
         Release("by-auto-devops", auto, "production", "team-hello", of_auto),
+        Release("by-the-article", article, "gitlab-hello-world", "team-hello", {"image": image, "ingress": host}),
     ]

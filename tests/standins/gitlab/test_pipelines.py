@@ -28,7 +28,7 @@ test:
 build:
   stage: build
   image: {name: "docker:28-cli", entrypoint: [""]}
-  services: [{name: "redis:7", alias: cache}]
+  services: [{name: "redis:7", alias: cache, entrypoint: ["env", "-u", "DOCKER_HOST"], command: ["redis-server"]}]
   tags: [docker]
   script: ["docker build -t $CI_REGISTRY_IMAGE ."]
   after_script: [echo after]
@@ -91,7 +91,13 @@ def test_a_push_runs_its_stages_in_order(installation: Installation, project: An
     assert runner.take(0.5) is None
     assert runner.end(first).status_code == 200
     second = taken(runner)
-    assert second["services"][0]["alias"] == "cache"
+    (service,) = second["services"]
+    assert {key: service[key] for key in ("name", "alias", "entrypoint", "command")} == {
+        "name": "redis:7",
+        "alias": "cache",
+        "entrypoint": ["env", "-u", "DOCKER_HOST"],
+        "command": ["redis-server"],
+    }
     assert second["image"] == second["image"] | {"name": "docker:28-cli", "entrypoint": [""]}
     assert [step["name"] for step in second["steps"]] == ["script", "after_script"]
     assert second["artifacts"][0]["paths"] == ["out/"]
@@ -226,8 +232,9 @@ def test_rules_see_changes_files_and_variables(project: Any, runner: Runner) -> 
     go: {script: [x], rules: [{exists: [go.mod]}]}
     deploy: {script: [x], rules: [{if: $KUBECONFIG}]}
     """
-    more = ".hidden: {script: [inherited]}\nincluded: {extends: .hidden}\n"
-    push(project, text, **{"ci/more.yml": more, "go.mod": "module x"})
+    more = "include: [{local: ci/hidden.yml}]\nincluded: {extends: .hidden}\n"
+    hidden = ".hidden: {script: [inherited]}\n"
+    push(project, text, **{"ci/more.yml": more, "ci/hidden.yml": hidden, "go.mod": "module x"})
     first = {taken(runner)["job_info"]["name"] for _ in range(3)}
     assert first == {"docs", "go", "included"}, "changes: is true for a new branch"
     project.variables.create({"key": "KUBECONFIG", "value": "apiVersion: v1", "variable_type": "file"})
