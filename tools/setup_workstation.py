@@ -6,7 +6,8 @@ Usage, on a Linux computer (Debian, Ubuntu, Fedora and their relatives; as root,
     pulumi stack output --json --show-secrets | sudo tools/setup_workstation.py
     sudo tools/setup_workstation.py --remove
 
-Owns what it writes, and takes it away again with --remove. Needs only Python, and `certutil` (libnss3-tools) where a
+Owns what it writes, and takes it away again with --remove: what was there before comes back, and what somebody has
+changed since stays as they have it. Needs only Python, and `certutil` (libnss3-tools) where a
 Chromium or Firefox should trust the CA too; without it the browser part is left out and said so.
 Run again it changes nothing, or mends what differs.
 """
@@ -14,6 +15,7 @@ Run again it changes nothing, or mends what differs.
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import os
 import pwd
@@ -29,6 +31,9 @@ NAME = "auto-devops"
 RESOLVED = Path("/etc/systemd/resolved.conf.d/auto-devops.conf")
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLV_CONF_KEPT = Path("/etc/resolv.conf.before-auto-devops")
+RESOLVER_MARK = f"# {NAME}: all names from the platform's server, which forwards the rest"
+PREVIOUS_CONTEXT = "previous-context"
+"""Beside the client's certificate: the Docker context that was the current one before."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,13 @@ def main() -> int:
 
 
 def read_outputs() -> dict[str, Any]:
-    """The stack's outputs from standard input."""
+    """The stack's outputs from standard input, also as PowerShell 5.1 writes them into a file: UTF-16."""
     command = "pulumi stack output --json --show-secrets | sudo tools/setup_workstation.py"
+    given = sys.stdin.buffer.read()
+    wide = given.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        outputs = json.load(sys.stdin)
-    except json.JSONDecodeError as error:
+        outputs = json.loads(given.decode("utf-16" if wide else "utf-8-sig"))
+    except ValueError as error:
         raise SetupError(f"standard input is not the stack's outputs as JSON ({error}); use: {command}") from None
     for key in ("domain", "caCertificate", "dockerEndpoint", "dockerClient"):
         if key not in outputs:
@@ -181,13 +188,25 @@ def use_resolver(server: str, domain: str) -> None:
             run(["systemctl", "restart", "systemd-resolved"])
         print(f"names       {domain} from {server} ({RESOLVED})")
         return
-    text = f"# {NAME}: all names from the platform's server, which forwards the rest\nnameserver {server}\n"
-    if not RESOLV_CONF_KEPT.exists() and RESOLV_CONF.exists():
-        shutil.copy(RESOLV_CONF, RESOLV_CONF_KEPT)
-    if RESOLV_CONF.is_symlink():
-        RESOLV_CONF.unlink()
-    write(RESOLV_CONF, text)
+    keep_resolv_conf()
+    write(RESOLV_CONF, f"{RESOLVER_MARK}\nnameserver {server}\n")
     print(f"names       all from {server} ({RESOLV_CONF}; the previous file is {RESOLV_CONF_KEPT})")
+
+
+def resolver_is_ours() -> bool:
+    """Whether resolv.conf is as this script writes it, for whatever server."""
+    return RESOLV_CONF.is_file() and not RESOLV_CONF.is_symlink() and RESOLV_CONF.read_text().startswith(RESOLVER_MARK)
+
+
+def keep_resolv_conf() -> None:
+    """Puts the file aside as it is, often a link to what a program keeps up to date, unless it is ours."""
+    if resolver_is_ours() or not os.path.lexists(RESOLV_CONF):
+        return
+    try:
+        RESOLV_CONF.replace(RESOLV_CONF_KEPT)
+    except OSError:
+        # Mounted, as in a container: it cannot be moved, only written.
+        shutil.copy2(RESOLV_CONF, RESOLV_CONF_KEPT)
 
 
 def forget_resolver() -> None:
@@ -195,8 +214,16 @@ def forget_resolver() -> None:
     if RESOLVED.exists():
         RESOLVED.unlink()
         run(["systemctl", "restart", "systemd-resolved"])
-    if RESOLV_CONF_KEPT.exists():
-        shutil.copy(RESOLV_CONF_KEPT, RESOLV_CONF)
+    if not os.path.lexists(RESOLV_CONF_KEPT):
+        print("names       as before")
+        return
+    if os.path.lexists(RESOLV_CONF) and not resolver_is_ours():
+        print(f"names       {RESOLV_CONF} was changed since and stays; the one from before is {RESOLV_CONF_KEPT}")
+        return
+    try:
+        RESOLV_CONF_KEPT.replace(RESOLV_CONF)
+    except OSError:
+        shutil.copyfile(RESOLV_CONF_KEPT, RESOLV_CONF)
         RESOLV_CONF_KEPT.unlink()
     print("names       as before")
 
@@ -217,32 +244,44 @@ def add_context(endpoint: str, client: dict[str, str], user: User) -> None:
         write(directory / file, client[key], 0o600)
         os.chown(directory / file, user.uid, user.gid)
     where = f"host={endpoint},ca={directory}/ca.pem,cert={directory}/cert.pem,key={directory}/key.pem"
-    exists = subprocess.run(
-        ["docker", "context", "inspect", NAME],
+    exists = docker(user, "context", "inspect", NAME) is not None
+    run(["docker", "context", "update" if exists else "create", NAME, "--docker", where], user)
+    current = docker(user, "context", "show")
+    if current not in (None, NAME):
+        write(directory / PREVIOUS_CONTEXT, f"{current}\n", 0o600)
+        os.chown(directory / PREVIOUS_CONTEXT, user.uid, user.gid)
+    run(["docker", "context", "use", NAME], user)
+    print(f"docker      context {NAME}: {endpoint}")
+    if host := os.environ.get("DOCKER_HOST"):
+        print(f"docker      DOCKER_HOST={host} is set, and wins over every context: unset DOCKER_HOST")
+
+
+def docker(user: User, *arguments: str) -> str | None:
+    """What `docker` prints for the user; None where it fails. DOCKER_HOST would be the current context by itself."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+    done = subprocess.run(
+        ["docker", *arguments],
         capture_output=True,
+        text=True,
         check=False,
         user=user.uid,
         group=user.gid,
-        env=os.environ | {"HOME": str(user.home)},
+        env=environment | {"HOME": str(user.home)},
     )
-    run(["docker", "context", "update" if exists.returncode == 0 else "create", NAME, "--docker", where], user)
-    run(["docker", "context", "use", NAME], user)
-    print(f"docker      context {NAME}: {endpoint}")
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def remove_context(user: User) -> None:
-    """No context and no client certificate any more."""
+    """No context and no client certificate any more; the current context is the one from before, if it was ours."""
+    directory = context_directory(user)
     if shutil.which("docker"):
-        for command in (["docker", "context", "use", "default"], ["docker", "context", "rm", "-f", NAME]):
-            subprocess.run(
-                command,
-                capture_output=True,
-                check=False,
-                user=user.uid,
-                group=user.gid,
-                env=os.environ | {"HOME": str(user.home)},
-            )
-    shutil.rmtree(context_directory(user), ignore_errors=True)
+        kept = directory / PREVIOUS_CONTEXT
+        before = kept.read_text().strip() if kept.is_file() else "default"
+        # It may be gone meanwhile.
+        if docker(user, "context", "show") == NAME and docker(user, "context", "use", before) is None:
+            docker(user, "context", "use", "default")
+        docker(user, "context", "rm", "-f", NAME)
+    shutil.rmtree(directory, ignore_errors=True)
     print("docker      context removed")
 
 
