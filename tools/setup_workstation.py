@@ -32,6 +32,15 @@ RESOLVED = Path("/etc/systemd/resolved.conf.d/auto-devops.conf")
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLV_CONF_KEPT = Path("/etc/resolv.conf.before-auto-devops")
 RESOLVER_MARK = f"# {NAME}: all names from the platform's server, which forwards the rest"
+SHARED_DATABASE = Path(".pki/nssdb")
+DATABASES = (Path(".local/share/pki/nssdb"), Path("snap/chromium/current/.pki/nssdb"))
+"""Chromium's own since version 146 (chromium, docs/linux/cert_management.md), and Snap's, which sees no other."""
+FIREFOX = (
+    Path(".mozilla/firefox"),
+    Path("snap/firefox/common/.mozilla/firefox"),
+    Path(".var/app/org.mozilla.firefox/.mozilla/firefox"),
+)
+"""Where a Firefox has its profiles; each has a database."""
 PREVIOUS_CONTEXT = "previous-context"
 """Beside the client's certificate: the Docker context that was the current one before."""
 
@@ -158,13 +167,15 @@ def trust(certificate: str, user: User) -> None:
 
 
 def nss_databases(user: User, *, create: bool = False) -> list[Path]:
-    """The certificate databases of the user's Chromium and Firefox."""
-    shared = user.home / ".pki" / "nssdb"
-    if create and not (shared / "cert9.db").exists():
+    """The certificate databases of the user's Chromium and Firefox: of packages, of Snap and of Flatpak."""
+    shared = user.home / SHARED_DATABASE
+    places = [shared, *(user.home / place for place in DATABASES)]
+    if create and not any((place / "cert9.db").exists() for place in places[:2]):
+        # Chromium takes this one wherever it is, before the newer place: made beside that, it would hide what is there.
         run(["mkdir", "-p", str(shared)], user)
         run(["certutil", "-N", "-d", f"sql:{shared}", "--empty-password"], user)
-    profiles = (user.home / ".mozilla" / "firefox").glob("*/cert9.db")
-    return [path for path in (shared, *(profile.parent for profile in profiles)) if (path / "cert9.db").exists()]
+    profiles = [file.parent for place in FIREFOX for file in sorted((user.home / place).glob("*/cert9.db"))]
+    return [place for place in places if (place / "cert9.db").exists()] + profiles
 
 
 def distrust(user: User) -> None:
@@ -176,7 +187,14 @@ def distrust(user: User) -> None:
         run(store.refresh)
     if shutil.which("certutil"):
         for database in nss_databases(user):
-            subprocess.run(["certutil", "-D", "-d", f"sql:{database}", "-n", NAME], capture_output=True, check=False)
+            # As the user: what root writes there could not be written by them any more.
+            subprocess.run(
+                ["certutil", "-D", "-d", f"sql:{database}", "-n", NAME],
+                capture_output=True,
+                check=False,
+                user=user.uid,
+                group=user.gid,
+            )
     print("distrusted  the CA")
 
 

@@ -158,6 +158,67 @@ def test_docker_host_is_told_and_is_not_the_context_from_before(
     assert (setup.context_directory(user) / setup.PREVIOUS_CONTEXT).read_text() == "mine\n"
 
 
+CERTUTIL = """#!/bin/sh
+# A database is a folder with cert9.db; each of its lines is a certificate's name.
+folder=${3#sql:}
+case "$1" in
+-N) : >"$folder/cert9.db" ;;
+-A) grep -qx "$5" "$folder/cert9.db" || echo "$5" >>"$folder/cert9.db" ;;
+-D) sed -i "/^$5$/d" "$folder/cert9.db" ;;
+esac
+"""
+PLACES = [
+    ".pki/nssdb",
+    ".local/share/pki/nssdb",
+    "snap/chromium/current/.pki/nssdb",
+    ".mozilla/firefox/abc.default",
+    "snap/firefox/common/.mozilla/firefox/abc.default",
+    ".var/app/org.mozilla.firefox/.mozilla/firefox/abc.default",
+]
+
+
+@pytest.fixture
+def store(user: setup.User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's trust store, and `certutil` with the arguments in the order that the script has."""
+    program = user.home / "bin/certutil"
+    program.write_text(CERTUTIL)
+    program.chmod(0o755)
+    monkeypatch.setattr(setup, "STORES", (setup.Store(user.home / "certificates", ("true",)),))
+
+
+def certificates(user: setup.User, place: str) -> list[str]:
+    return (user.home / place / "cert9.db").read_text().split()
+
+
+@pytest.mark.usefixtures("store")
+def test_every_browser_trusts_and_forgets(user: setup.User) -> None:
+    for place in PLACES:
+        (user.home / place).mkdir(parents=True)
+        (user.home / place / "cert9.db").write_text("mine\n")
+    setup.trust("PEM", user)
+    setup.trust("PEM", user)
+    assert {tuple(certificates(user, place)) for place in PLACES} == {("mine", setup.NAME)}
+    setup.distrust(user)
+    assert {tuple(certificates(user, place)) for place in PLACES} == {("mine",)}
+
+
+@pytest.mark.usefixtures("store")
+def test_chromiums_newer_database_is_not_hidden_by_an_older_one(user: setup.User) -> None:
+    """Where ~/.pki/nssdb is, Chromium looks at nothing else."""
+    newer = user.home / PLACES[1]
+    newer.mkdir(parents=True)
+    (newer / "cert9.db").write_text("mine\n")
+    setup.trust("PEM", user)
+    assert not (user.home / PLACES[0]).exists()
+    assert certificates(user, PLACES[1]) == ["mine", setup.NAME]
+
+
+@pytest.mark.usefixtures("store")
+def test_without_any_there_is_one_that_every_chromium_reads(user: setup.User) -> None:
+    setup.trust("PEM", user)
+    assert certificates(user, PLACES[0]) == [setup.NAME]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 def test_outputs_are_read_as_they_are_written(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """PowerShell 5.1 writes what a command prints into a file as UTF-16 with its mark."""
