@@ -1,4 +1,4 @@
-"""`make test` and its parts: every check that needs no lab, as many at once as the processors carry.
+"""`make test` and its parts: every check that needs no lab, as many at once as there are processors.
 
 `python -m tools.check [PART…]`, of the parts that `PARTS` has; without one, all. Every check runs, even if one fails:
 then the output of each that failed is shown, and the status is 1. Owns the table of checks and the last lines that
@@ -73,7 +73,9 @@ def checks() -> Iterator[Check]:
         commands = (("go", "vet", *words, "./..."), ("go", "test", *words, "-vet=off", "./..."))
         yield Check("go", f"go vet, go test: {name}", commands, env)
     yield Check("lint", "mypy", (("mypy", "."),))
-    yield Check("scripts", "scripts", (pytest("tests/scripts"),))
+    # Two, since one waits for the processes that it starts, most of the time. By file: what tests share is made once.
+    by_file = ("--numprocesses", "2", "--dist", "loadfile")
+    yield Check("scripts", "scripts", (pytest("tests/scripts", *by_file),))
     yield Check("unit", "unit tests", (pytest("tests/unit"),))
     yield Check("charts", "charts", (pytest("tests/charts"),), first=kubernetes.helm)
     yield Check("lint", "shellcheck", (("shellcheck", "--external-sources", *sources.shell_scripts()),))
@@ -86,8 +88,7 @@ def run(parts: list[str]) -> int:
     processors = len(os.sched_getaffinity(0))
     # Of its own: `make lint` beside `make test` took away what that was about to read.
     logs = _LOGS / again.removeprefix("make ").replace(" ", "-")
-    # One more than processors: the tests of scripts and of stand-ins often wait for a time or another process.
-    plan = Plan(again, logs, at_once=processors + 1, keep_going=True)
+    plan = Plan(again, logs, at_once=processors, keep_going=True)
     shutil.rmtree(logs, ignore_errors=True)
     for check in checks():
         if check.part in parts:
