@@ -32,9 +32,10 @@ RESOLVED = Path("/etc/systemd/resolved.conf.d/auto-devops.conf")
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLV_CONF_KEPT = Path("/etc/resolv.conf.before-auto-devops")
 RESOLVER_MARK = f"# {NAME}: all names from the platform's server, which forwards the rest"
-SHARED_DATABASE = Path(".pki/nssdb")
-DATABASES = (Path(".local/share/pki/nssdb"), Path("snap/chromium/current/.pki/nssdb"))
-"""Chromium's own since version 146 (chromium, docs/linux/cert_management.md), and Snap's, which sees no other."""
+CHROMIUM = (Path(".pki/nssdb"), Path(".local/share/pki/nssdb"))
+"""The one that it takes wherever it is, and its own since version 146 (chromium, docs/linux/cert_management.md)."""
+CHROMIUM_OF_SNAP = Path("snap/chromium/current/.pki/nssdb")
+"""Which sees no other."""
 FIREFOX = (
     Path(".mozilla/firefox"),
     Path("snap/firefox/common/.mozilla/firefox"),
@@ -124,10 +125,21 @@ def caller() -> User:
     return User(entry.pw_name, Path(entry.pw_dir), entry.pw_uid, entry.pw_gid)
 
 
+def call(
+    command: Sequence[str], user: User | None = None, *, without: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """A command as root or as `user`, whatever comes of it; it does not see the variables `without`."""
+    environment = {key: value for key, value in os.environ.items() if key not in without}
+    demote: dict[str, Any] = {}
+    if user:
+        environment["HOME"] = str(user.home)
+        demote = {"user": user.uid, "group": user.gid}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, **demote)
+
+
 def run(command: Sequence[str], user: User | None = None) -> None:
     """A command that has to succeed, as root or as `user`."""
-    demote = {"user": user.uid, "group": user.gid, "env": os.environ | {"HOME": str(user.home)}} if user else {}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, **demote)  # type: ignore[call-overload]
+    result = call(command, user)
     if result.returncode != 0:
         raise SetupError(f"{' '.join(command)} failed: {result.stderr.strip() or result.stdout.strip()}")
 
@@ -168,14 +180,13 @@ def trust(certificate: str, user: User) -> None:
 
 def nss_databases(user: User, *, create: bool = False) -> list[Path]:
     """The certificate databases of the user's Chromium and Firefox: of packages, of Snap and of Flatpak."""
-    shared = user.home / SHARED_DATABASE
-    places = [shared, *(user.home / place for place in DATABASES)]
-    if create and not any((place / "cert9.db").exists() for place in places[:2]):
-        # Chromium takes this one wherever it is, before the newer place: made beside that, it would hide what is there.
-        run(["mkdir", "-p", str(shared)], user)
-        run(["certutil", "-N", "-d", f"sql:{shared}", "--empty-password"], user)
+    older, newer, of_snap = (user.home / place for place in (*CHROMIUM, CHROMIUM_OF_SNAP))
+    if create and not any((place / "cert9.db").exists() for place in (older, newer)):
+        # Beside the newer one it would hide what is there.
+        run(["mkdir", "-p", str(older)], user)
+        run(["certutil", "-N", "-d", f"sql:{older}", "--empty-password"], user)
     profiles = [file.parent for place in FIREFOX for file in sorted((user.home / place).glob("*/cert9.db"))]
-    return [place for place in places if (place / "cert9.db").exists()] + profiles
+    return [place for place in (older, newer, of_snap) if (place / "cert9.db").exists()] + profiles
 
 
 def distrust(user: User) -> None:
@@ -188,13 +199,7 @@ def distrust(user: User) -> None:
     if shutil.which("certutil"):
         for database in nss_databases(user):
             # As the user: what root writes there could not be written by them any more.
-            subprocess.run(
-                ["certutil", "-D", "-d", f"sql:{database}", "-n", NAME],
-                capture_output=True,
-                check=False,
-                user=user.uid,
-                group=user.gid,
-            )
+            call(["certutil", "-D", "-d", f"sql:{database}", "-n", NAME], user)
     print("distrusted  the CA")
 
 
@@ -276,16 +281,7 @@ def add_context(endpoint: str, client: dict[str, str], user: User) -> None:
 
 def docker(user: User, *arguments: str) -> str | None:
     """What `docker` prints for the user; None where it fails. DOCKER_HOST would be the current context by itself."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
-    done = subprocess.run(
-        ["docker", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        user=user.uid,
-        group=user.gid,
-        env=environment | {"HOME": str(user.home)},
-    )
+    done = call(["docker", *arguments], user, without=("DOCKER_HOST", "DOCKER_CONTEXT"))
     return done.stdout.strip() if done.returncode == 0 else None
 
 

@@ -27,12 +27,11 @@ def expand(configuration: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> bo
     made = {name: list(_several(name, data)) for name, data in jobs.items() if "parallel" in data}
     if not made:
         return False
-    for name, several in made.items():
+    there = list(configuration.items())
+    configuration.clear()
+    for key, value in there:
         # In the same place: the order of jobs is the one they are shown in.
-        there = list(configuration.items())
-        configuration.clear()
-        for key, value in there:
-            configuration.update(dict(several) if key == name else {key: value})
+        configuration.update(made.get(key, [(key, value)]))
     for data in configuration.values():
         if isinstance(data, dict):
             _follow(data, made)
