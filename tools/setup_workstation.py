@@ -269,7 +269,7 @@ def add_context(endpoint: str, client: dict[str, str], user: User) -> None:
     where = f"host={endpoint},ca={directory}/ca.pem,cert={directory}/cert.pem,key={directory}/key.pem"
     exists = docker(user, "context", "inspect", NAME) is not None
     run(["docker", "context", "update" if exists else "create", NAME, "--docker", where], user)
-    current = docker(user, "context", "show")
+    current = current_context(user)
     if current not in (None, NAME):
         write(directory / PREVIOUS_CONTEXT, f"{current}\n", 0o600)
         os.chown(directory / PREVIOUS_CONTEXT, user.uid, user.gid)
@@ -285,6 +285,11 @@ def docker(user: User, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def current_context(user: User) -> str | None:
+    """Its name; Docker 20.10, which Debian 12 has, knows no `docker context show`."""
+    return docker(user, "context", "inspect", "--format", "{{.Name}}")
+
+
 def remove_context(user: User) -> None:
     """No context and no client certificate any more; the current context is the one from before, if it was ours."""
     directory = context_directory(user)
@@ -292,7 +297,7 @@ def remove_context(user: User) -> None:
         kept = directory / PREVIOUS_CONTEXT
         before = kept.read_text().strip() if kept.is_file() else "default"
         # It may be gone meanwhile.
-        if docker(user, "context", "show") == NAME and docker(user, "context", "use", before) is None:
+        if current_context(user) == NAME and docker(user, "context", "use", before) is None:
             docker(user, "context", "use", "default")
         docker(user, "context", "rm", "-f", NAME)
     shutil.rmtree(directory, ignore_errors=True)

@@ -21,13 +21,16 @@ OUTPUTS = {
     "dockerClient": {"ca": "a", "certificate": "b", "key": "c"},
 }
 DOCKER = """#!/bin/sh
-# Contexts as docker keeps them: a file for each, and the name of the current one.
+# Contexts as docker keeps them: a file for each, and the name of the current one. As 20.10, it has no `context show`.
 cd "$HOME/contexts" || exit 1
+case "$2 $3" in
+"inspect --format") if [ -n "$DOCKER_HOST" ]; then echo default; else cat current; fi; exit ;;
+esac
 case "$2" in
-show) if [ -n "$DOCKER_HOST" ]; then echo default; else cat current; fi ;;
 inspect | use) test -e "$3" || exit 1; test "$2" = inspect || echo "$3" >current ;;
 create | update) touch "$3" ;;
 rm) rm -f "$4" ;;
+*) exit 1 ;;
 esac
 """
 
